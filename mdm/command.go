@@ -48,11 +48,29 @@ const (
 func (o Outcome) OK() bool { return o == OutcomeAcknowledged || o == OutcomeAccepted }
 
 // Ref says what a command is about, in its owner's terms: for
-// [OwnerProfiles] a profile and its revision.
+// [OwnerProfiles] the slot, and the count of instructions given for it.
 type Ref struct {
-	Key      int64
-	Revision Revision
+	Key   int64
+	Order int64
 }
+
+// The kinds of command that engines queue and protocol packages write on the
+// wire. An application's raw Apple command uses its RequestType.
+const (
+	// KindInstallProfile: the content is the profile, byte for byte.
+	KindInstallProfile = "InstallProfile"
+	// KindRemoveProfile: the content is the payload identifier.
+	KindRemoveProfile = "RemoveProfile"
+	// KindProfileList asks for the managed profiles; it has no content.
+	KindProfileList = "ProfileList"
+	// KindDeviceInformation: the content is the queries, one a line.
+	KindDeviceInformation = "DeviceInformation"
+	// KindRawApple: the content is a property list with a RequestType.
+	KindRawApple = "Raw"
+	// KindSyncML: the content is a SyncML fragment: Add, Replace, Delete, Get,
+	// Exec and Atomic as an administrator writes them, without CmdIDs.
+	KindSyncML = "SyncML"
+)
 
 // Result is the one outcome of one command, as a protocol package hands it to
 // [Sink.Result] after it was filed.

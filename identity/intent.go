@@ -1,0 +1,94 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Kind is why an enrollment profile is handed out.
+type Kind string
+
+// The kinds of intent.
+const (
+	New       Kind = "new"
+	Renewal   Kind = "renewal"
+	Migration Kind = "migration"
+)
+
+// Way is the road by which a device comes.
+type Way string
+
+// The ways.
+const (
+	Manual    Way = "manual"     // a profile that a person installs
+	OnPremise Way = "on-premise" // Windows, user name and password
+	ADE       Way = "ade"
+)
+
+// Intent is a stored decision to let a device in, or a batch of them.
+type Intent struct {
+	ID   mdm.IntentID
+	Kind Kind
+	Way  Way
+	// Link and Challenge are the SHA-256 of the two secrets: what stands in
+	// the enrollment URL, and what stands in the profile.
+	Link      mdm.Hash
+	Challenge mdm.Hash
+	// Platform, Serials and HardwareIDs are what is expected of the device;
+	// empty expects nothing. Serials and hardware ids compare without case.
+	Platform    mdm.Platform
+	Serials     []string
+	HardwareIDs []string
+	Person      string // who authenticated; empty if nobody
+	Team        mdm.TeamKey
+	// Quota is how many devices may enroll, Used how many have.
+	Quota int
+	Used  int
+	// Issued counts certificates; [MaxIssued] bounds it.
+	Issued int
+	// Enrollment and Generation are set for a renewal: the life that goes on.
+	Enrollment mdm.EnrollmentID
+	Generation mdm.Generation
+	Actor      mdm.Actor
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	Revoked    bool
+}
+
+// MaxIssued is how many certificates may be issued for an intent: devices
+// retry with new keys until the first Authenticate, but not for ever.
+func (i *Intent) MaxIssued() int { return 8 * max(i.Quota, 1) }
+
+// Open reports, as a [mdm.CodeChallenge] error, why no further device may come
+// by this intent; nil means that one may.
+func (i *Intent) Open(now time.Time) error {
+	switch {
+	case i.Revoked:
+		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment was withdrawn: ask for a new one")
+	case !now.Before(i.ExpiresAt):
+		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has expired: ask for a new one")
+	case i.Used >= max(i.Quota, 1):
+		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has been used: ask for a new one")
+	}
+	return nil
+}
+
+// Expects reports, as a [mdm.CodeIdentity] error, how the device differs from
+// the one that the intent was made for.
+func (i *Intent) Expects(f mdm.HostFacts) error {
+	fold := func(want string) func(string) bool {
+		return func(have string) bool { return strings.EqualFold(have, want) }
+	}
+	switch {
+	case i.Platform != "" && i.Platform != f.Platform:
+		return mdm.Errorf(mdm.CodeIdentity, "platform", "this enrollment is for another platform")
+	case len(i.Serials) > 0 && !slices.ContainsFunc(i.Serials, fold(f.Serial)):
+		return mdm.Errorf(mdm.CodeIdentity, "serial", "this enrollment is for another device")
+	case len(i.HardwareIDs) > 0 && !slices.ContainsFunc(i.HardwareIDs, fold(f.HardwareID)):
+		return mdm.Errorf(mdm.CodeIdentity, "hardware_id", "this enrollment is for another device")
+	}
+	return nil
+}
