@@ -1,0 +1,27 @@
+// Package profiles is the engine: it decides which configuration profiles each
+// host should carry, brings them there, and proves that it did.
+//
+// A [Profile] belongs to a [Team] (no team is a scope of its own) and reaches
+// the hosts that its [Scope] includes. Desired and delivered state meet in one
+// [Row] for each (enrollment channel, slot): a slot is what the device itself
+// tells profiles apart by, the payload identifier on Apple, so that renaming,
+// replacing and moving between teams are changes of what one slot should hold.
+//
+// # The one plan
+//
+// [Plan] is the only place that computes a desired set. It is a pure function
+// of facts, definitions, memberships, rows and time; reconciliation,
+// enrollment, dry run and [Explain] all call it. Reconciliation is a unit of
+// work of its own: claim marks, load, plan, apply; a compare-and-set on the
+// host's plan revision and the team's version refuses a stale plan.
+//
+// # What a row knows
+//
+//	            instruct            hand-out+answer          observation
+//	Order n ───────────────► Sent n ───────────────► Ack n ───────────────► Seen n
+//
+// Every instruction for a row raises its Order. The command carries
+// (slot, order), so an answer or an observation is applied only if it is about
+// the current instruction; what arrives late is recorded in the queue's history
+// and changes no row. The status is derived, never stored: see [Classify].
+package profiles

@@ -1,0 +1,82 @@
+package profiles
+
+import (
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Op is what a row's instruction does.
+type Op string
+
+// The operations.
+const (
+	Install Op = "install"
+	Remove  Op = "remove"
+)
+
+// Evidence is how far it is proven that the device carries what it should. The
+// numbers are stored and order the ladder.
+type Evidence int8
+
+// The ladder. A rung that cannot be reached for a profile is known beforehand,
+// see [Document.Provable].
+const (
+	NoEvidence     Evidence = 0
+	Accepted       Evidence = 1 // the device said that it took it
+	Present        Evidence = 2 // the slot is filled, with what is not known
+	VersionMatched Evidence = 3 // the PayloadUUID is the revision's
+	ContentMatched Evidence = 4 // every readable node holds the desired value
+	Effective      Evidence = 5 // the platform says that the setting is in force
+)
+
+// Trace is content that was sent to a device and is not proven gone.
+type Trace struct {
+	Order   int64    `json:"o"`
+	Content mdm.Hash `json:"-"`
+	Hex     string   `json:"c"` // Content in hexadecimal, for storage
+}
+
+// Row is the state of one slot on one enrollment channel, in its current life.
+// Times are for people; every comparison is by Order.
+type Row struct {
+	Enrollment mdm.EnrollmentKey
+	Slot       SlotKey
+	Identifier string // the slot's name; read-only, joined
+	Family     Family
+
+	// What is wanted.
+	Op       Op
+	Profile  mdm.ProfileKey // the definition that wants it; stays after a removal began
+	Revision mdm.Revision
+	Content  mdm.Hash
+	Order    int64     // of the current instruction; rises from 1
+	Since    time.Time // when Order was given
+
+	// What was delivered.
+	Sent    int64         // order for which a command was queued; 0 none
+	Command mdm.CommandID // that command
+	Traces  []Trace       // oldest first; what may be on the device
+
+	// What the device answered.
+	Ack        int64 // order that was answered; 0 none
+	AckOutcome mdm.Outcome
+	AckCode    string
+	AckDetail  string
+	AckAt      time.Time
+
+	// What was observed.
+	Asked    int64 // order about which a question was queued
+	AskedSeq int64 // the queue's sequence of that question
+	Seen     int64 // order to which Evidence belongs
+	Evidence Evidence
+	SeenAt   time.Time
+	Missing  string // what the observation lacked; empty when it lacked nothing
+
+	// Tries counts failed answers, Misses observations that lacked it, both
+	// of this revision; they decide about retries and reset with the revision.
+	Tries  int
+	Misses int
+	// RetryAt is when a failed instruction is given again; zero means never.
+	RetryAt time.Time
+}

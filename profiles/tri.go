@@ -1,0 +1,79 @@
+package profiles
+
+import (
+	"slices"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Tri is a membership: no, yes, or unknown. Unknown never changes anything: it
+// preserves what the host carries. The numbers are stored.
+type Tri int8
+
+// The values. The zero value is No.
+const (
+	No      Tri = 0
+	Yes     Tri = 1
+	Unknown Tri = 2
+)
+
+// String returns "no", "yes" or "unknown".
+func (t Tri) String() string {
+	switch t {
+	case No:
+		return "no"
+	case Yes:
+		return "yes"
+	default:
+		return "unknown"
+	}
+}
+
+// Not returns Kleene's negation.
+func (t Tri) Not() Tri {
+	switch t {
+	case No:
+		return Yes
+	case Yes:
+		return No
+	default:
+		return Unknown
+	}
+}
+
+// And returns Kleene's conjunction.
+func (t Tri) And(u Tri) Tri {
+	switch {
+	case t == No || u == No:
+		return No
+	case t == Yes && u == Yes:
+		return Yes
+	default:
+		return Unknown
+	}
+}
+
+// Or returns Kleene's disjunction.
+func (t Tri) Or(u Tri) Tri { return t.Not().And(u.Not()).Not() }
+
+// Reaches evaluates the scope for a host of platform p with memberships m.
+func (s *Scope) Reaches(p mdm.Platform, m map[mdm.LabelKey]Tri) Tri {
+	if len(s.Platforms) > 0 && !slices.Contains(s.Platforms, p) {
+		return No
+	}
+	r := Yes
+	for _, l := range s.IncludeAll {
+		r = r.And(m[l])
+	}
+	if len(s.IncludeAny) > 0 {
+		any := No
+		for _, l := range s.IncludeAny {
+			any = any.Or(m[l])
+		}
+		r = r.And(any)
+	}
+	for _, l := range s.ExcludeAny {
+		r = r.And(m[l].Not())
+	}
+	return r
+}
