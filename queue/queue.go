@@ -1,0 +1,206 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Limits of commands.
+const (
+	MaxContent = 4 << 20 // bytes of one command's content
+	maxCode    = 64
+	maxDetail  = 1024
+)
+
+// Config is what a [Queue] needs. All fields are required.
+type Config struct {
+	Store Store
+	Box   *mdm.Box
+	Clock mdm.Clock
+	Rand  io.Reader
+}
+
+// Queue is the command queue over a [Store]: it checks commands, stores their
+// content once and sealed, and opens what leaves. It is safe for concurrent use.
+type Queue struct{ c Config }
+
+// New returns a queue.
+func New(c Config) (*Queue, error) {
+	if c.Store == nil || c.Box == nil || c.Clock == nil || c.Rand == nil {
+		return nil, mdm.Errorf(mdm.CodeInvalid, "queue", "Store, Box, Clock and Rand are required")
+	}
+	return &Queue{c: c}, nil
+}
+
+const contentTable, resultTable = "content", "result"
+
+// Enqueue queues commands in the order given, in the caller's unit of work, and
+// returns their entries. An entry whose idempotency key was known already has
+// Seq 0. A command that is wrong is a [mdm.CodeInvalid] error and queues
+// nothing.
+func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]Entry, error) {
+	now := q.c.Clock.Now()
+	entries := make([]Entry, len(commands))
+	for i, c := range commands {
+		if err := check(&c, now); err != nil {
+			return nil, err
+		}
+		if c.ID == "" {
+			id, err := mdm.NewUUID(now, q.c.Rand)
+			if err != nil {
+				return nil, err
+			}
+			c.ID = mdm.CommandID(id)
+		}
+		h := mdm.Hash(sha256.Sum256(c.Content))
+		sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, h.String(), nonNil(c.Content))
+		if err != nil {
+			return nil, err
+		}
+		if err := q.c.Store.PutContent(ctx, tx, h, sealed); err != nil {
+			return nil, fmt.Errorf("store the content of a %s command: %w", c.Kind, err)
+		}
+		c.Content = nil
+		entries[i] = Entry{Command: c, Hash: h, Queued: now}
+	}
+	seqs, err := q.c.Store.Insert(ctx, tx, entries)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		entries[i].Seq = seqs[i]
+	}
+	return entries, nil
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func check(c *Command, now time.Time) error {
+	switch {
+	case c.Enrollment == 0 || c.Generation == 0:
+		return mdm.Errorf(mdm.CodeInvalid, "enrollment", "a command needs an enrolled channel and its generation")
+	case c.Owner == "" || c.Kind == "":
+		return mdm.Errorf(mdm.CodeInvalid, "kind", "a command needs an owner and a kind")
+	case len(c.Content) > MaxContent:
+		return mdm.Errorf(mdm.CodeTooLarge, "content", "a command's content has at most %d bytes, this has %d", MaxContent, len(c.Content))
+	case c.ID != "" && !mdm.IsUUID(string(c.ID)):
+		return mdm.Errorf(mdm.CodeInvalid, "id", "a command id is a UUID")
+	case !c.Expires.IsZero() && !c.Expires.After(now):
+		return mdm.Errorf(mdm.CodeInvalid, "expires", "the command would expire before it is queued")
+	}
+	if c.Lane == 0 {
+		c.Lane = LaneNormal
+	}
+	switch c.Redelivery {
+	case "":
+		c.Redelivery = mdm.Repeatable
+	case mdm.Repeatable, mdm.Frozen, mdm.Once:
+	default:
+		return mdm.Errorf(mdm.CodeInvalid, "redelivery", "unknown redelivery class %q", c.Redelivery)
+	}
+	return nil
+}
+
+// Poll judges the caller and hands out what is next, opened. An entry that
+// cannot be opened is left out and named in the error's text beside the rest.
+func (q *Queue) Poll(ctx context.Context, t mdm.TenantID, p Poll) (Answer, error) {
+	a, err := q.c.Store.Poll(ctx, t, p)
+	if err != nil {
+		return Answer{}, err
+	}
+	return a, q.open(t, a.Handouts)
+}
+
+// Report files one answer and hands out what is next.
+func (q *Queue) Report(ctx context.Context, t mdm.TenantID, r Report) (Filed, Answer, error) {
+	if err := q.sealReport(t, &r); err != nil {
+		return Filed{}, Answer{}, err
+	}
+	f, a, err := q.c.Store.Report(ctx, t, r)
+	if err != nil {
+		return Filed{}, Answer{}, err
+	}
+	return f, a, q.open(t, a.Handouts)
+}
+
+// File ends or holds a reported entry in the caller's unit of work.
+func (q *Queue) File(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, r Report) (Filed, error) {
+	if err := q.sealReport(tx.Tenant(), &r); err != nil {
+		return Filed{}, err
+	}
+	return q.c.Store.File(ctx, tx, e, r)
+}
+
+// Next hands out in the caller's unit of work, opened.
+func (q *Queue) Next(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, p Poll) ([]Handout, error) {
+	hs, err := q.c.Store.Next(ctx, tx, e, p)
+	if err != nil {
+		return nil, err
+	}
+	return hs, q.open(tx.Tenant(), hs)
+}
+
+func (q *Queue) sealReport(t mdm.TenantID, r *Report) error {
+	r.Code, r.Detail = clip(r.Code, maxCode), clip(r.Detail, maxDetail)
+	sealed, err := q.c.Box.Seal(t, resultTable, string(r.Command), r.Body)
+	r.Body = sealed
+	return err
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 { // not inside a rune
+		n--
+	}
+	return s[:n]
+}
+
+func (q *Queue) open(t mdm.TenantID, hs []Handout) error {
+	var errs []error
+	for i := range hs {
+		clear, err := q.c.Box.Open(t, contentTable, hs[i].Hash.String(), hs[i].Data)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("command %s: %w", hs[i].ID, err))
+		}
+		hs[i].Data = clear
+	}
+	return errors.Join(errs...)
+}
+
+// Cancel takes back one command, truthfully; see [Store.Cancel].
+func (q *Queue) Cancel(ctx context.Context, tx mdm.Tx, id mdm.CommandID) (CancelAnswer, error) {
+	return q.c.Store.Cancel(ctx, tx, id, q.c.Clock.Now())
+}
+
+// Get returns one command with its answer opened.
+func (q *Queue) Get(ctx context.Context, t mdm.TenantID, id mdm.CommandID) (Done, error) {
+	d, err := q.c.Store.Get(ctx, t, id)
+	if err != nil {
+		return Done{}, err
+	}
+	d.Body, err = q.c.Box.Open(t, resultTable, string(id), d.Body)
+	return d, err
+}
+
+// List returns the commands of one channel, the newest first, without answers;
+// before is the sequence of the last one seen, 0 to begin.
+func (q *Queue) List(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, before int64, limit int) ([]Done, error) {
+	ds, err := q.c.Store.List(ctx, t, e, before, limit)
+	for i := range ds {
+		ds[i].Body = nil
+	}
+	return ds, err
+}
