@@ -19,6 +19,7 @@ type Store interface {
 	// hosts that are not deleted and have that hardware id or that serial
 	// (empty arguments find nothing), in key order.
 	HostTx(ctx context.Context, tx mdm.Tx, k mdm.HostKey) (mdm.Host, error)
+	HostByExternalTx(ctx context.Context, tx mdm.Tx, x mdm.ExternalID) (mdm.Host, error)
 	FindHosts(ctx context.Context, tx mdm.Tx, hardwareID, serial string) ([]mdm.Host, error)
 
 	// PutEnrollment inserts when e.Key is zero, setting the key, and updates

@@ -74,4 +74,5 @@ type NextLife struct {
 	ID         EnrollmentID
 	Generation Generation
 	Pin        Hash
+	Person     string // who authenticated; takes effect with the life
 }

@@ -60,8 +60,7 @@ type Authenticated struct {
 	Renewal  bool
 	Facts    HostFacts
 	Intent   IntentID
-	Person   string // who authenticated at the identity provider; empty if nobody
-	Team     TeamKey
+	Team     TeamKey // of a host that is new
 }
 
 // Confirmed is the data of [EventConfirmed].

@@ -32,9 +32,8 @@ const (
 
 // Trace is content that was sent to a device and is not proven gone.
 type Trace struct {
-	Order   int64    `json:"o"`
-	Content mdm.Hash `json:"-"`
-	Hex     string   `json:"c"` // Content in hexadecimal, for storage
+	Order   int64
+	Content mdm.Hash
 }
 
 // Row is the state of one slot on one enrollment channel, in its current life.
@@ -58,16 +57,21 @@ type Row struct {
 	Command mdm.CommandID // that command
 	Traces  []Trace       // oldest first; what may be on the device
 
-	// What the device answered.
+	// Blurred is set when an earlier content with the same UUID may have been
+	// on the device, so that seeing the UUID proves nothing.
+	Blurred bool
+
+	// What the device answered; written by [Store.Acknowledge] only.
 	Ack        int64 // order that was answered; 0 none
 	AckOutcome mdm.Outcome
 	AckCode    string
 	AckDetail  string
 	AckAt      time.Time
 
-	// What was observed.
 	Asked    int64 // order about which a question was queued
 	AskedSeq int64 // the queue's sequence of that question
+
+	// What was observed; written by [Store.RecordSeen] only.
 	Seen     int64 // order to which Evidence belongs
 	Evidence Evidence
 	SeenAt   time.Time

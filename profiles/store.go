@@ -63,12 +63,15 @@ type Store interface {
 	LoadTeam(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) ([]HostState, error)
 	// LoadHost is Load for one host, as a read of its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)
-	// Apply stores one host's plan: a compare-and-set of PlanRevision (and
-	// raises it), then deletes and upserts of rows. It returns a
-	// [mdm.CodeConflict] error when the revision is another by now.
-	Apply(ctx context.Context, tx mdm.Tx, h mdm.HostKey, was int64, put []Row, drop []RowKey) error
-	// SetAsked records that a question about these rows was queued.
-	SetAsked(ctx context.Context, tx mdm.Tx, rows []RowKey, seq int64) error
+	// RaisePlan is the compare-and-set of a host's plan revision, which every
+	// plan passes before it writes. It returns a [mdm.CodeConflict] error when
+	// the revision is no longer was.
+	RaisePlan(ctx context.Context, tx mdm.Tx, h mdm.HostKey, was int64) error
+	// PutRows inserts and updates what the plan decides of rows, and never
+	// what the device answered or showed: an acknowledgement that commits
+	// beside a plan is not lost. DeleteRows deletes.
+	PutRows(ctx context.Context, tx mdm.Tx, rows []Row) error
+	DeleteRows(ctx context.Context, tx mdm.Tx, rows []RowKey) error
 	// RowsOf returns the rows of one channel.
 	RowsOf(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey) ([]Row, error)
 	// DropRows deletes every row of a channel.
@@ -82,9 +85,10 @@ type Store interface {
 	// Order (a row with another order is left alone), and marks the host.
 	RecordSeen(ctx context.Context, tx mdm.Tx, h mdm.HostKey, seen []SeenRow, now time.Time) error
 
-	// PutContent and Content are the queue's content table.
+	// PutContent and the getters are the queue's content table.
 	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte) error
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
+	ContentTx(ctx context.Context, tx mdm.Tx, h mdm.Hash) ([]byte, error)
 }
 
 // Lane orders host marks: lower first.
@@ -102,7 +106,7 @@ const (
 type RowKey struct {
 	Enrollment mdm.EnrollmentKey
 	Slot       SlotKey
-	Order      int64 // for guarded writes; 0 where none is needed
+	Order      int64 // guards RecordSeen; ignored elsewhere
 }
 
 // SeenRow is what an observation proved about one row.
@@ -127,7 +131,9 @@ type ChannelState struct {
 	Rows       []Row
 }
 
-// Enqueuer is the part of the queue that the engine uses; *queue.Queue has it.
-type Enqueuer interface {
+// Queue is the part of the queue that the engine uses; [queue.Queue] has it.
+type Queue interface {
 	Enqueue(ctx context.Context, tx mdm.Tx, commands []queue.Command) ([]queue.Entry, error)
+	// EndRef is [queue.Store.EndRef] for the engine's own commands.
+	EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (sent bool, err error)
 }

@@ -60,6 +60,10 @@ type Entry struct {
 type Handout struct {
 	Entry
 	Data []byte
+	// Err says why Data is missing: the content could not be opened or filled
+	// in. The protocol package ends this one entry as
+	// [mdm.OutcomeUnrenderable]; nothing is sent for it, and the poll goes on.
+	Err error
 }
 
 // Done is an entry that has ended.

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -112,14 +111,14 @@ func check(c *Command, now time.Time) error {
 	return nil
 }
 
-// Poll judges the caller and hands out what is next, opened. An entry that
-// cannot be opened is left out and named in the error's text beside the rest.
+// Poll judges the caller and hands out what is next, opened.
 func (q *Queue) Poll(ctx context.Context, t mdm.TenantID, p Poll) (Answer, error) {
 	a, err := q.c.Store.Poll(ctx, t, p)
 	if err != nil {
 		return Answer{}, err
 	}
-	return a, q.open(t, a.Handouts)
+	q.open(t, a.Handouts)
+	return a, nil
 }
 
 // Report files one answer and hands out what is next.
@@ -131,7 +130,8 @@ func (q *Queue) Report(ctx context.Context, t mdm.TenantID, r Report) (Filed, An
 	if err != nil {
 		return Filed{}, Answer{}, err
 	}
-	return f, a, q.open(t, a.Handouts)
+	q.open(t, a.Handouts)
+	return f, a, nil
 }
 
 // File ends or holds a reported entry in the caller's unit of work.
@@ -148,7 +148,8 @@ func (q *Queue) Next(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, p Poll) (
 	if err != nil {
 		return nil, err
 	}
-	return hs, q.open(tx.Tenant(), hs)
+	q.open(tx.Tenant(), hs)
+	return hs, nil
 }
 
 func (q *Queue) sealReport(t mdm.TenantID, r *Report) error {
@@ -168,16 +169,11 @@ func clip(s string, n int) string {
 	return s[:n]
 }
 
-func (q *Queue) open(t mdm.TenantID, hs []Handout) error {
-	var errs []error
+func (q *Queue) open(t mdm.TenantID, hs []Handout) {
 	for i := range hs {
-		clear, err := q.c.Box.Open(t, contentTable, hs[i].Hash.String(), hs[i].Data)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("command %s: %w", hs[i].ID, err))
-		}
-		hs[i].Data = clear
+		h := &hs[i]
+		h.Data, h.Err = q.c.Box.Open(t, contentTable, h.Hash.String(), h.Data)
 	}
-	return errors.Join(errs...)
 }
 
 // Cancel takes back one command, truthfully; see [Store.Cancel].
@@ -203,4 +199,15 @@ func (q *Queue) List(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, b
 		ds[i].Body = nil
 	}
 	return ds, err
+}
+
+// EndRef takes back an owner's waiting commands about one key; see
+// [Store.EndRef].
+func (q *Queue) EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (sent bool, err error) {
+	return q.c.Store.EndRef(ctx, tx, e, o, key, q.c.Clock.Now())
+}
+
+// EndBefore ends what is waiting for earlier lives of an enrollment.
+func (q *Queue) EndBefore(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, g mdm.Generation) (int, error) {
+	return q.c.Store.EndBefore(ctx, tx, e, g, q.c.Clock.Now())
 }

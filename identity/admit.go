@@ -1,0 +1,147 @@
+package identity
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/keelson-mdm/keelson/identity/ca"
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Claim is what a device says when it authenticates.
+type Claim struct {
+	Natural  mdm.Natural
+	Protocol mdm.Protocol
+	Channel  mdm.Channel
+	Facts    mdm.HostFacts
+}
+
+// Admitted is a device that may authenticate: judged, and not yet bound. Its
+// fields are fixed when the unit of work begins.
+type Admitted struct {
+	claim Claim
+	cert  Certificate
+	leaf  mdm.Hash
+}
+
+// Verify checks that a presented certificate chains to the tenant's CA, is
+// valid now, and may authenticate a client. It says nothing about whose it is.
+func (s *Service) Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) error {
+	roots, err := s.c.CA.Roots(ctx, t)
+	if err != nil {
+		return fmt.Errorf("read the CA's roots: %w", err)
+	}
+	return ca.Verify(leaf, roots, s.c.Clock.Now())
+}
+
+// Admit judges a device that authenticates with a verified certificate: the
+// certificate was issued here, for this channel or for none yet, its intent
+// expects this device and is open, and the application does not object. It
+// reads and changes nothing; [Service.Bind] follows in the unit of work.
+func (s *Service) Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate, cl Claim) (*Admitted, error) {
+	h := HashOf(leaf)
+	c, err := s.c.Store.Certificate(ctx, t, h)
+	if err != nil {
+		return nil, foreign(err)
+	}
+	switch {
+	case c.State == Superseded:
+		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate has been superseded")
+	case c.State == Bound && c.Natural != cl.Natural:
+		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate belongs to another device")
+	case c.State != Bound && c.State != Issued:
+		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate was never issued")
+	}
+	i, err := s.c.Store.Intent(ctx, t, c.Intent)
+	if err != nil {
+		return nil, foreign(err)
+	}
+	if err := i.Expects(cl.Facts); err != nil {
+		return nil, err
+	}
+	if c.State == Issued {
+		if err := i.Open(s.c.Clock.Now()); err != nil {
+			return nil, err
+		}
+	}
+	known, err := s.c.Store.Enrollment(ctx, t, cl.Natural)
+	switch {
+	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
+		return nil, err
+	case err != nil && c.Kind == Renewal, err == nil && c.Kind == Renewal && known.ID != c.Enrollment:
+		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate renews the identity of another device")
+	}
+	a := mdm.Admission{
+		Tenant: t, Natural: cl.Natural, Protocol: cl.Protocol, Facts: cl.Facts,
+		Intent: i.ID, Person: i.Person, Certificate: leaf, Known: known.HostID,
+	}
+	if err := s.ask(ctx, a); err != nil {
+		return nil, err
+	}
+	return &Admitted{claim: cl, cert: c, leaf: h}, nil
+}
+
+// ask runs the application's veto, with its deadline and default.
+func (s *Service) ask(ctx context.Context, a mdm.Admission) error {
+	if s.c.Admitter == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.c.AdmitTimeout)
+	defer cancel()
+	err := s.c.Admitter.Admit(ctx, a)
+	switch {
+	case err == nil, s.c.AdmitOnFailure && !errors.Is(err, mdm.CodeNotAdmitted):
+		return nil
+	case errors.Is(err, mdm.CodeNotAdmitted):
+		return err
+	default:
+		return mdm.WrapError(mdm.CodeUnavailable, "", "admission could not be decided: try again", err)
+	}
+}
+
+// Bind pins the certificate to the channel, counts the intent, and returns what
+// the device announces, for [mdm.Sink.Event]. Binding the same device twice
+// changes nothing the second time.
+func (s *Service) Bind(ctx context.Context, tx mdm.Tx, a *Admitted) (mdm.Authenticated, error) {
+	first, err := s.c.Store.Bind(ctx, tx, a.leaf, a.claim.Natural)
+	if err != nil {
+		return mdm.Authenticated{}, err
+	}
+	if first {
+		if err := s.c.Store.UseIntent(ctx, tx, a.cert.Intent); err != nil {
+			return mdm.Authenticated{}, err
+		}
+	}
+	return mdm.Authenticated{
+		Natural: a.claim.Natural, Protocol: a.claim.Protocol, Channel: a.claim.Channel,
+		Next:    mdm.NextLife{ID: a.cert.Enrollment, Generation: a.cert.Generation, Pin: a.leaf, Person: a.cert.Person},
+		Renewal: a.cert.Kind == Renewal, Facts: a.claim.Facts,
+		Intent: a.cert.Intent, Team: a.cert.Team,
+	}, nil
+}
+
+// Retire follows a confirmed life: of the channel's certificates, only keep may
+// speak from now on. A zero keep retires all.
+func (s *Service) Retire(ctx context.Context, tx mdm.Tx, n mdm.Natural, keep mdm.Hash) error {
+	return s.c.Store.SupersedeBound(ctx, tx, n, keep)
+}
+
+// Place says in which lane a verified certificate stands.
+func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (Lane, error) {
+	c, err := s.c.Store.Certificate(ctx, t, HashOf(leaf))
+	switch {
+	case err == nil && c.State == Superseded:
+		return LaneRolledBack, nil
+	case err == nil && c.State != Reserved:
+		return LaneGood, nil
+	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
+		return LaneForeign, err
+	}
+	name, ok, err := ca.ParseName(leaf)
+	if err != nil || !ok || name.Tenant != t {
+		return LaneForeign, nil
+	}
+	return LaneOrphan, nil
+}

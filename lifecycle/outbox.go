@@ -1,0 +1,131 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+var zeroTime time.Time
+
+// report appends an event for the application to the outbox and wakes the
+// delivery after the commit.
+func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.Host, e mdm.Enrollment, data any) error {
+	return s.Report(ctx, tx, mdm.Event{
+		Kind: k, Host: h.ID, HostKey: h.Key,
+		Enrollment: e.ID, Key: e.Key, Generation: e.Generation, Data: data,
+	})
+}
+
+// Report appends an event for the application, in the caller's unit of work.
+// ID, Tenant and At are filled in when empty. Without hooks it does nothing.
+func (s *Service) Report(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
+	if s.c.Hooks == nil {
+		return nil
+	}
+	if e.At.IsZero() {
+		e.At = s.c.Clock.Now()
+	}
+	if e.ID == "" {
+		id, err := mdm.NewUUID(e.At, s.c.Rand)
+		if err != nil {
+			return err
+		}
+		e.ID = mdm.EventID(id)
+	}
+	e.Tenant = tx.Tenant()
+	if err := s.c.Store.Append(ctx, tx, e); err != nil {
+		return err
+	}
+	tx.AfterCommit(s.Wake)
+	return nil
+}
+
+// Wake makes a running delivery look for events at once. It never blocks.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	eventLease = time.Minute
+	eventBatch = 100
+	eventPause = 5 * time.Second
+	maxRetry   = time.Hour
+)
+
+// Deliver hands due events of one tenant to the hooks until none is left, and
+// returns how many were delivered. Each is claimed by row, so that any number of
+// replicas may run it; an event whose hook fails comes again after a growing
+// pause, and later events of its enrollment wait for it.
+func (s *Service) Deliver(ctx context.Context, t mdm.TenantID) (int, error) {
+	if s.c.Hooks == nil {
+		return 0, nil
+	}
+	delivered := 0
+	for {
+		batch, err := s.c.Store.ClaimEvents(ctx, t, s.c.Clock.Now(), eventLease, eventBatch)
+		if err != nil || len(batch) == 0 {
+			return delivered, err
+		}
+		failed := 0
+		for _, e := range batch {
+			if err := s.handle(ctx, e.Event); err != nil {
+				failed++
+				s.c.Log.WarnContext(ctx, "a hook failed; the event comes again", "event", e.ID, "kind", e.Kind, "tries", e.Tries+1, "error", err)
+				if err := s.c.Store.EventRetry(ctx, t, e.Seq, s.c.Clock.Now().Add(retryPause(e.Tries))); err != nil {
+					return delivered, err
+				}
+				continue
+			}
+			if err := s.c.Store.EventDone(ctx, t, e.Seq); err != nil {
+				return delivered, err
+			}
+			delivered++
+		}
+		if failed == len(batch) {
+			return delivered, nil
+		}
+	}
+}
+
+// handle calls the application and keeps a panic of its from ending the process.
+func (s *Service) handle(ctx context.Context, e mdm.Event) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("the hook panicked")
+		}
+	}()
+	return s.c.Hooks.HandleEvent(ctx, e)
+}
+
+func retryPause(tries int) time.Duration {
+	return min(time.Second<<min(tries, 12), maxRetry)
+}
+
+// Run delivers the events of every tenant until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(eventPause)
+	defer tick.Stop()
+	for {
+		tenants, err := s.c.Store.Tenants(ctx)
+		for _, t := range tenants {
+			if _, e := s.Deliver(ctx, t); e != nil {
+				err = errors.Join(err, e)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.c.Log.ErrorContext(ctx, "events were not delivered", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		case <-tick.C:
+		}
+	}
+}
