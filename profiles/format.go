@@ -60,6 +60,7 @@ type Format interface {
 	Observe(docs []*Document) (Instruction, bool, error)
 	// Judge says what an observation proves about doc. Missing tells, for
 	// people, what was lacking, and is empty when evidence is what doc can
-	// prove. A false ok means that the observation says nothing about doc.
+	// prove. A nil doc asks only whether the slot is filled: missing is then
+	// empty when it is. A false ok means that the observation says nothing.
 	Judge(identifier string, doc *Document, o *mdm.Observation) (e Evidence, missing string, ok bool)
 }

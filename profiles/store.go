@@ -17,6 +17,8 @@ type Store interface {
 	// a profile, the slot), and updates otherwise. A name, or a profile's
 	// identifier, that is taken is a [mdm.CodeConflict] error naming the field.
 	PutTeam(ctx context.Context, tx mdm.Tx, t *Team) error
+	// DeleteTeam refuses a team that has profiles, with [mdm.CodeConflict];
+	// its hosts come to no team and are marked.
 	DeleteTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error
 	PutLabel(ctx context.Context, tx mdm.Tx, l *Label) error
 	DeleteLabel(ctx context.Context, tx mdm.Tx, k mdm.LabelKey) error
@@ -26,6 +28,10 @@ type Store interface {
 	Labels(ctx context.Context, t mdm.TenantID) ([]Label, error)
 	Profile(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) (Profile, error)
 	Profiles(ctx context.Context, t mdm.TenantID, team *mdm.TeamKey) ([]Profile, error)
+	// The same within a unit of work.
+	LabelsTx(ctx context.Context, tx mdm.Tx) ([]Label, error)
+	ProfileTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID) (Profile, error)
+	ProfilesTx(ctx context.Context, tx mdm.Tx) ([]Profile, error)
 	// RaiseTeam raises the version of a team (0 is no team) and returns it.
 	RaiseTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) (int64, error)
 	Definitions(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) (*Definitions, error)
@@ -81,6 +87,9 @@ type Store interface {
 	// enrollment's generation and the row's Sent order, and a host mark. No
 	// match means late, and is no error. It does not raise PlanRevision.
 	Acknowledge(ctx context.Context, tx mdm.Tx, r mdm.Result) error
+	// ForgetAsked makes the rows of a channel about which the question with
+	// that sequence was queued unasked: the question failed.
+	ForgetAsked(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, seq int64) error
 	// RecordSeen stores what an observation proved, each guarded by the row's
 	// Order (a row with another order is left alone), and marks the host.
 	RecordSeen(ctx context.Context, tx mdm.Tx, h mdm.HostKey, seen []SeenRow, now time.Time) error

@@ -1,0 +1,276 @@
+package profiles
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Upload is a profile as an administrator writes it.
+type Upload struct {
+	// Name is for people; empty takes the content's own name. Unique in the
+	// team without case.
+	Name string
+	// Identifier is chosen for a Windows profile; empty makes it from the
+	// name. An Apple profile brings its own, and this must be empty or equal.
+	Identifier string
+	Family     Family
+	Team       mdm.TeamKey
+	Scope      Scope
+	Content    []byte // delivered byte for byte
+	Actor      mdm.Actor
+}
+
+// Create checks and stores a new profile, in a unit of its own. It touches the
+// definition and one marker, however many hosts the team has. Warnings are for
+// the person who uploads.
+func (g *Engine) Create(ctx context.Context, t mdm.TenantID, u Upload) (p Profile, warnings []string, err error) {
+	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		p, warnings, err = g.CreateTx(ctx, tx, u)
+		return err
+	})
+	return p, warnings, err
+}
+
+// CreateTx is [Engine.Create] in the caller's unit of work.
+func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []string, error) {
+	doc, err := g.parse(u.Family, u.Content)
+	if err != nil {
+		return Profile{}, nil, err
+	}
+	now := g.c.Clock.Now()
+	id, err := mdm.NewUUID(now, g.c.Rand)
+	if err != nil {
+		return Profile{}, nil, err
+	}
+	p := Profile{
+		ID: mdm.ProfileID(id), Team: u.Team, Family: u.Family, Name: u.Name, Identifier: u.Identifier,
+		Scope: u.Scope, Revision: 1, Content: doc.Hash, Size: len(u.Content),
+		CreatedAt: now, UpdatedAt: now, Actor: u.Actor,
+	}
+	if p.Name == "" {
+		p.Name = doc.Name
+	}
+	if err := g.identify(&p, doc); err != nil {
+		return Profile{}, nil, err
+	}
+	if err := g.checkDefinition(ctx, tx, &p); err != nil {
+		return Profile{}, nil, err
+	}
+	if err := g.store(ctx, tx, &p, u.Content); err != nil {
+		return Profile{}, nil, err
+	}
+	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
+	return p, doc.Warnings, nil
+}
+
+// identify settles the slot's name.
+func (g *Engine) identify(p *Profile, doc *Document) error {
+	switch {
+	case p.Family == AppleProfile && p.Identifier != "" && p.Identifier != doc.Identifier:
+		return mdm.Errorf(mdm.CodeInvalid, "identifier", "the profile's PayloadIdentifier is %q: leave this empty", doc.Identifier)
+	case p.Family == AppleProfile:
+		p.Identifier = doc.Identifier
+	case p.Identifier == "":
+		p.Identifier = "windows." + slug(p.Name)
+	}
+	if len(p.Identifier) > MaxName || strings.ContainsAny(p.Identifier, "\x00\r\n") {
+		return mdm.Errorf(mdm.CodeInvalid, "identifier", "an identifier has at most %d bytes and no line breaks", MaxName)
+	}
+	for _, r := range g.c.Reserved {
+		if len(p.Identifier) >= len(r) && strings.EqualFold(p.Identifier[:len(r)], r) {
+			return mdm.Errorf(mdm.CodeInvalid, "identifier", "identifiers that begin with %q are this server's own", r)
+		}
+	}
+	return nil
+}
+
+// slug makes an identifier of a name.
+func slug(name string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "profile"
+}
+
+func (g *Engine) checkDefinition(ctx context.Context, tx mdm.Tx, p *Profile) error {
+	if err := checkName("name", p.Name); err != nil {
+		return err
+	}
+	for _, pf := range p.Scope.Platforms {
+		if !p.Family.Covers(pf) {
+			return mdm.Errorf(mdm.CodeInvalid, "scope.platforms", "an %s profile does not reach %q", p.Family, pf)
+		}
+	}
+	labels, err := g.c.Store.LabelsTx(ctx, tx)
+	if err != nil {
+		return err
+	}
+	known := make(map[mdm.LabelKey]bool, len(labels))
+	for _, l := range labels {
+		known[l.Key] = true
+	}
+	seen := make(map[mdm.LabelKey]string)
+	for _, list := range []struct {
+		field string
+		keys  []mdm.LabelKey
+	}{
+		{"scope.include_all", p.Scope.IncludeAll}, {"scope.include_any", p.Scope.IncludeAny}, {"scope.exclude_any", p.Scope.ExcludeAny},
+	} {
+		for _, k := range list.keys {
+			switch {
+			case !known[k]:
+				return mdm.Errorf(mdm.CodeInvalid, list.field, "a label in this scope does not exist")
+			case seen[k] != "":
+				return mdm.Errorf(mdm.CodeInvalid, list.field, "a label stands in %s already", seen[k])
+			}
+			seen[k] = list.field
+		}
+	}
+	return nil
+}
+
+func checkName(field, name string) error {
+	if strings.TrimSpace(name) == "" || len(name) > MaxName {
+		return mdm.Errorf(mdm.CodeInvalid, field, "a name has 1 to %d bytes", MaxName)
+	}
+	return nil
+}
+
+// store writes a definition, its content and the markers.
+func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byte) error {
+	if content != nil {
+		sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, p.Content.String(), content)
+		if err != nil {
+			return err
+		}
+		if err := g.c.Store.PutContent(ctx, tx, p.Content, sealed); err != nil {
+			return err
+		}
+	}
+	if err := g.c.Store.PutProfile(ctx, tx, p); err != nil {
+		return err
+	}
+	return g.markTeam(ctx, tx, p.Team)
+}
+
+func (g *Engine) markTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error {
+	if _, err := g.c.Store.RaiseTeam(ctx, tx, k); err != nil {
+		return err
+	}
+	return g.c.Store.MarkTeam(ctx, tx, k)
+}
+
+// Change is what an update alters; nil fields stay.
+type Change struct {
+	Name    *string
+	Scope   *Scope
+	Content []byte // nil stays; equal content is no change
+	// Was, when not zero, refuses the update unless the profile still has
+	// that revision.
+	Was   mdm.Revision
+	Actor mdm.Actor
+}
+
+// Update alters a profile, in a unit of its own. New content makes a new
+// revision; a new name sends nothing to anybody. An Apple profile may even
+// change its PayloadIdentifier: hosts then install the new one and remove the
+// old.
+func (g *Engine) Update(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, ch Change) (p Profile, warnings []string, err error) {
+	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		p, warnings, err = g.UpdateTx(ctx, tx, id, ch)
+		return err
+	})
+	return p, warnings, err
+}
+
+// UpdateTx is [Engine.Update] in the caller's unit of work.
+func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch Change) (Profile, []string, error) {
+	p, err := g.c.Store.ProfileTx(ctx, tx, id)
+	if err != nil {
+		return Profile{}, nil, err
+	}
+	if ch.Was != 0 && ch.Was != p.Revision {
+		return Profile{}, nil, mdm.Errorf(mdm.CodeConflict, "revision", "the profile has revision %d by now: look at it again", p.Revision)
+	}
+	if ch.Name != nil {
+		p.Name = *ch.Name
+	}
+	if ch.Scope != nil {
+		p.Scope = *ch.Scope
+	}
+	var warnings []string
+	if ch.Content != nil && sha256.Sum256(ch.Content) != p.Content {
+		was, err := g.document(tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		doc, err := g.parse(p.Family, ch.Content)
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		if p.Family == AppleProfile && doc.Identifier != p.Identifier {
+			p.Identifier, p.Slot = doc.Identifier, 0
+			if err := g.identify(&p, doc); err != nil {
+				return Profile{}, nil, err
+			}
+		}
+		warnings = doc.Warnings
+		if doc.UUID != "" && doc.UUID == was.UUID {
+			warnings = append(warnings, "the PayloadUUID is the one of the content before: devices cannot be seen to carry the new one, and end as accepted, not verifiable")
+		}
+		p.Revision, p.Content, p.Size = p.Revision+1, doc.Hash, len(ch.Content)
+	} else {
+		ch.Content = nil
+	}
+	if err := g.checkDefinition(ctx, tx, &p); err != nil {
+		return Profile{}, nil, err
+	}
+	p.UpdatedAt, p.Actor = g.c.Clock.Now(), ch.Actor
+	return p, warnings, g.store(ctx, tx, &p, ch.Content)
+}
+
+// Delete removes a definition, in a unit of its own; hosts lose it as they are
+// planned.
+func (g *Engine) Delete(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) error {
+	return g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		p, err := g.c.Store.ProfileTx(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := g.c.Store.DeleteProfile(ctx, tx, p.Key); err != nil {
+			return err
+		}
+		return g.markTeam(ctx, tx, p.Team)
+	})
+}
+
+// Profile, Profiles and Content read definitions.
+func (g *Engine) Profile(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) (Profile, error) {
+	return g.c.Store.Profile(ctx, t, id)
+}
+
+// Profiles lists the profiles of one team, or of all when team is nil.
+func (g *Engine) Profiles(ctx context.Context, t mdm.TenantID, team *mdm.TeamKey) ([]Profile, error) {
+	return g.c.Store.Profiles(ctx, t, team)
+}
+
+// Content returns a profile's bytes as they were uploaded.
+func (g *Engine) Content(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) ([]byte, error) {
+	p, err := g.c.Store.Profile(ctx, t, id)
+	if err != nil {
+		return nil, err
+	}
+	return g.content(ctx, t, p.Content)
+}
