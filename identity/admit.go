@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 
 	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -24,16 +23,6 @@ type Admitted struct {
 	claim Claim
 	cert  Certificate
 	leaf  mdm.Hash
-}
-
-// Verify checks that a presented certificate chains to the tenant's CA, is
-// valid now, and may authenticate a client. It says nothing about whose it is.
-func (s *Service) Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) error {
-	roots, err := s.c.CA.Roots(ctx, t)
-	if err != nil {
-		return fmt.Errorf("read the CA's roots: %w", err)
-	}
-	return ca.Verify(leaf, roots, s.c.Clock.Now())
 }
 
 // Admit judges a device that authenticates with a verified certificate: the
@@ -70,7 +59,7 @@ func (s *Service) Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certific
 	switch {
 	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
 		return nil, err
-	case err != nil && c.Kind == Renewal, err == nil && c.Kind == Renewal && known.ID != c.Enrollment:
+	case err != nil && c.Kind == KindRenewal, err == nil && c.Kind == KindRenewal && known.ID != c.Enrollment:
 		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate renews the identity of another device")
 	}
 	a := mdm.Admission{
@@ -117,7 +106,7 @@ func (s *Service) Bind(ctx context.Context, tx mdm.Tx, a *Admitted) (mdm.Authent
 	return mdm.Authenticated{
 		Natural: a.claim.Natural, Protocol: a.claim.Protocol, Channel: a.claim.Channel,
 		Next:    mdm.NextLife{ID: a.cert.Enrollment, Generation: a.cert.Generation, Pin: a.leaf, Person: a.cert.Person},
-		Renewal: a.cert.Kind == Renewal, Facts: a.claim.Facts,
+		Renewal: a.cert.Kind == KindRenewal, Facts: a.claim.Facts,
 		Intent: a.cert.Intent, Team: a.cert.Team,
 	}, nil
 }

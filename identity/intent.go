@@ -13,9 +13,9 @@ type Kind string
 
 // The kinds of intent.
 const (
-	New       Kind = "new"
-	Renewal   Kind = "renewal"
-	Migration Kind = "migration"
+	KindNew       Kind = "new"
+	KindRenewal   Kind = "renewal"
+	KindMigration Kind = "migration"
 )
 
 // Way is the road by which a device comes.

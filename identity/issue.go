@@ -2,12 +2,11 @@ package identity
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 
+	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
@@ -50,7 +49,7 @@ func (s *Service) Renew(ctx context.Context, t mdm.TenantID, signer *x509.Certif
 	if e.State != mdm.EnrollmentEnrolled || e.Pin != old.Hash {
 		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate is not its device's current identity")
 	}
-	i, _, err := s.newIntent(IntentRequest{Kind: Renewal, Of: &e, Person: old.Person, Team: old.Team})
+	i, _, err := s.newIntent(IntentRequest{Kind: KindRenewal, Of: &e, Person: old.Person, Team: old.Team})
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +73,8 @@ func (s *Service) Renew(ctx context.Context, t mdm.TenantID, signer *x509.Certif
 
 // keyHash refuses weak keys and returns the hash of the SubjectPublicKeyInfo.
 func keyHash(key any) (mdm.Hash, error) {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		if k.N.BitLen() < 2048 || k.N.BitLen() > 4096 {
-			return mdm.Hash{}, mdm.Errorf(mdm.CodeInvalid, "key", "an RSA key has 2048 to 4096 bits, this has %d", k.N.BitLen())
-		}
-	case *ecdsa.PublicKey:
-		if n := k.Curve.Params().BitSize; n != 256 && n != 384 {
-			return mdm.Hash{}, mdm.Errorf(mdm.CodeInvalid, "key", "an elliptic key is on P-256 or P-384")
-		}
-	default:
-		return mdm.Hash{}, mdm.Errorf(mdm.CodeInvalid, "key", "keys are RSA or on P-256 or P-384")
+	if err := ca.CheckKey(key); err != nil {
+		return mdm.Hash{}, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -111,7 +101,7 @@ func (s *Service) reserve(ctx context.Context, t mdm.TenantID, i *Intent, spki m
 	var c Certificate
 	err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
 		e, g := i.Enrollment, i.Generation
-		if i.Kind != Renewal {
+		if i.Kind != KindRenewal {
 			e = mdm.EnrollmentID(id)
 			if g, err = s.c.Store.NextGeneration(ctx, tx); err != nil {
 				return err

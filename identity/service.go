@@ -29,12 +29,18 @@ type Config struct {
 	// AdmitOnFailure lets a device in when the Admitter fails or times out.
 	// The zero value turns it away, to come back later.
 	AdmitOnFailure bool
+	// Unnamed accepts certificates without our name in them, as an outside CA
+	// issues them; the Admitter then judges them.
+	Unnamed bool
 	// Passwords checks Windows on-premise credentials. Nil refuses them all.
 	Passwords mdm.PasswordChecker
 }
 
 // Service issues and judges identities. It is safe for concurrent use.
-type Service struct{ c Config }
+type Service struct {
+	c         Config
+	verifiers verifiers
+}
 
 // New returns a service.
 func New(c Config) (*Service, error) {
@@ -59,7 +65,7 @@ type IntentRequest struct {
 	Team        mdm.TeamKey
 	Quota       int           // 0 means 1
 	Lifetime    time.Duration // 0 means 7 days; at most 1 year
-	// Of is the life that a renewal goes on with; required for [Renewal].
+	// Of is the life that a renewal goes on with; required for [KindRenewal].
 	Of *mdm.Enrollment
 	// Actor is who asks, and why.
 	Actor mdm.Actor
@@ -89,7 +95,7 @@ func (s *Service) CreateIntent(ctx context.Context, t mdm.TenantID, r IntentRequ
 
 func (s *Service) newIntent(r IntentRequest) (Intent, string, error) {
 	if r.Kind == "" {
-		r.Kind = New
+		r.Kind = KindNew
 	}
 	if r.Way == "" {
 		r.Way = Manual
@@ -99,7 +105,7 @@ func (s *Service) newIntent(r IntentRequest) (Intent, string, error) {
 	}
 	r.Quota = max(r.Quota, 1)
 	switch {
-	case r.Kind == Renewal && r.Of == nil:
+	case r.Kind == KindRenewal && r.Of == nil:
 		return Intent{}, "", mdm.Errorf(mdm.CodeInvalid, "of", "a renewal needs the enrollment that goes on")
 	case r.Lifetime < 0 || r.Lifetime > maxLifetime:
 		return Intent{}, "", mdm.Errorf(mdm.CodeInvalid, "lifetime", "a lifetime is above zero and at most %s", maxLifetime)

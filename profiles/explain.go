@@ -119,7 +119,7 @@ func next(x *Explanation) string {
 	case ReasonUnobserved:
 		return "The device is asked what it carries."
 	case ReasonRefused, ReasonMissing:
-		return "Nothing happens until the content changes or the profile is resent."
+		return "Nothing happens until the content changes."
 	case ReasonHeld:
 		return "It is removed once the device acknowledged what takes its place."
 	default:

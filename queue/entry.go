@@ -163,3 +163,21 @@ type Filed struct {
 	Known  bool
 	Result mdm.Result
 }
+
+// EndedEvent is the outbox reference of an application's command that ended. It
+// names the command and does not carry the answer.
+func EndedEvent(t mdm.TenantID, r mdm.Result) mdm.Event {
+	return mdm.Event{
+		ID: mdm.EventID(r.Command), Tenant: t, Kind: mdm.EventCommandEnded, At: r.At,
+		Host: r.HostID, HostKey: r.Host, Key: r.Enrollment, Generation: r.Generation, Command: r.Command,
+		Data: CommandEnded{Kind: r.Kind, Outcome: r.Outcome, Code: r.Code, Late: r.Late()},
+	}
+}
+
+// CommandEnded is the data of [mdm.EventCommandEnded].
+type CommandEnded struct {
+	Kind    string      `json:"kind"`
+	Outcome mdm.Outcome `json:"outcome"`
+	Code    string      `json:"code,omitempty"`
+	Late    bool        `json:"late,omitempty"`
+}

@@ -1,0 +1,411 @@
+package inmem
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/queue"
+)
+
+type queueRoom struct{ s *Store }
+
+func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	return t.putContent(h, sealed)
+}
+
+func (t *tx) putContent(h mdm.Hash, sealed []byte) error {
+	if _, ok := t.contents.get(h.String()); ok {
+		return nil
+	}
+	return t.contents.put(t, "content", h.String(), bytes.Clone(sealed))
+}
+
+func (t *tx) content(h mdm.Hash) ([]byte, error) {
+	b, ok := t.contents.get(h.String())
+	if !ok {
+		return nil, notFound("content")
+	}
+	return bytes.Clone(b), nil
+}
+
+func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash) (b []byte, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error { b, err = t.content(h); return err })
+	return b, err
+}
+
+func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) ([]int64, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	seqs := make([]int64, len(entries))
+	for i, e := range entries {
+		if seqs[i], err = t.insert(e); err != nil {
+			return nil, err
+		}
+	}
+	return seqs, nil
+}
+
+func idemKey(e mdm.EnrollmentKey, k string) string { return itoa(int64(e)) + "/" + k }
+
+func (t *tx) insert(e queue.Entry) (int64, error) {
+	if e.Idempotency != "" {
+		if _, ok := t.idem.get(idemKey(e.Enrollment, e.Idempotency)); ok {
+			return 0, nil
+		}
+	}
+	if _, ok := t.ids.get(e.ID); ok {
+		return 0, mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
+	}
+	if e.Supersede != "" {
+		line, _ := t.lines.get(e.Enrollment)
+		for _, seq := range slices.Clone(line) {
+			if w, _ := t.waiting.get(seq); w.Supersede == e.Supersede && w.Sent == 0 {
+				if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: e.Queued}); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	e.Seq = next(&t.s.lastSeq)
+	line, _ := t.lines.get(e.Enrollment)
+	if err := t.lines.put(t, "queue", e.Enrollment, append(slices.Clone(line), e.Seq)); err != nil {
+		return 0, err
+	}
+	if err := t.ids.put(t, "queue", e.ID, e.Seq); err != nil {
+		return 0, err
+	}
+	if e.Idempotency != "" {
+		if err := t.idem.put(t, "queue", idemKey(e.Enrollment, e.Idempotency), e.Seq); err != nil {
+			return 0, err
+		}
+	}
+	return e.Seq, t.waiting.put(t, "queue", e.Seq, e)
+}
+
+// finish moves an entry to the history.
+func (t *tx) finish(e queue.Entry, d queue.Done) error {
+	line, _ := t.lines.get(e.Enrollment)
+	rest := slices.DeleteFunc(slices.Clone(line), func(s int64) bool { return s == e.Seq })
+	if err := t.lines.put(t, "queue", e.Enrollment, rest); err != nil {
+		return err
+	}
+	if err := t.waiting.del(t, "queue", e.Seq); err != nil {
+		return err
+	}
+	d.Entry = e
+	d.Body = bytes.Clone(d.Body)
+	return t.done.put(t, "done", e.Seq, d)
+}
+
+func (r queueRoom) Poll(ctx context.Context, tenant mdm.TenantID, p queue.Poll) (a queue.Answer, err error) {
+	err = r.s.unit(ctx, tenant, func(t *tx) error { a, err = t.poll(p); return err })
+	if err != nil {
+		return queue.Answer{}, err
+	}
+	return a, nil
+}
+
+func (t *tx) poll(p queue.Poll) (queue.Answer, error) {
+	k, ok := t.naturals.get(p.Natural)
+	if !ok {
+		return queue.Answer{}, nil
+	}
+	e, err := t.enrollment(k)
+	if err != nil {
+		return queue.Answer{}, err
+	}
+	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
+	if a.Standing == queue.StandingGood {
+		a.Handouts, err = t.next(e, p)
+	}
+	return a, err
+}
+
+// next selects and marks what leaves.
+func (t *tx) next(e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
+	line, _ := t.lines.get(e.Key)
+	entries := make([]queue.Entry, 0, len(line))
+	for _, seq := range line {
+		w, _ := t.waiting.get(seq)
+		entries = append(entries, w)
+	}
+	expired := func(w *queue.Entry) bool { return !w.Expires.IsZero() && !w.Expires.After(p.Now) }
+	first := make(map[string]int64) // resource -> earliest sequence that holds it
+	for i := range entries {
+		w := &entries[i]
+		if w.Resource == "" || w.Generation != e.Generation || expired(w) {
+			continue
+		}
+		if _, ok := first[w.Resource]; !ok {
+			first[w.Resource] = w.Seq
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b queue.Entry) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq))
+	})
+	var out []queue.Handout
+	size := 0
+	for _, w := range entries {
+		if len(out) >= max(p.Limit, 1) {
+			break
+		}
+		switch {
+		case w.Generation != e.Generation, w.NotBefore.After(p.Now), expired(&w),
+			p.SkipHeld && !w.Held.IsZero(),
+			w.Redelivery == mdm.Once && w.Sent > 0,
+			w.Resource != "" && first[w.Resource] != w.Seq:
+			continue
+		}
+		data, err := t.content(w.Hash)
+		if err != nil {
+			return nil, err
+		}
+		if p.MaxBytes > 0 && len(out) > 0 && size+len(data) > p.MaxBytes {
+			break
+		}
+		size += len(data)
+		w.SentAt, w.Sent = p.Now, w.Sent+1
+		if err := t.waiting.put(t, "queue", w.Seq, w); err != nil {
+			return nil, err
+		}
+		out = append(out, queue.Handout{Entry: w, Data: data})
+	}
+	return out, nil
+}
+
+func (r queueRoom) Next(ctx context.Context, x mdm.Tx, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	return t.next(e, p)
+}
+
+func (r queueRoom) Report(ctx context.Context, tenant mdm.TenantID, rep queue.Report) (f queue.Filed, a queue.Answer, err error) {
+	err = r.s.unit(ctx, tenant, func(t *tx) error {
+		f = queue.Filed{}
+		k, ok := t.naturals.get(rep.Natural)
+		if !ok {
+			return nil
+		}
+		e, err := t.enrollment(k)
+		if err != nil {
+			return err
+		}
+		a = queue.Answer{Standing: queue.Stand(&e, rep.Pin), Enrollment: e}
+		if a.Standing != queue.StandingGood {
+			return nil
+		}
+		if f, err = t.file(e, rep); err != nil {
+			return err
+		}
+		if f.Known && !rep.NotNow {
+			if err := t.effects(f.Result); err != nil {
+				return err
+			}
+		}
+		a.Handouts, err = t.next(e, rep.Poll)
+		return err
+	})
+	if err != nil {
+		return queue.Filed{}, queue.Answer{}, err
+	}
+	return f, a, nil
+}
+
+// effects writes what the owner's results call for.
+func (t *tx) effects(r mdm.Result) error {
+	evidence, outbox := queue.Effects(r.Owner)
+	if evidence && !r.Late() {
+		if err := t.acknowledge(r); err != nil {
+			return err
+		}
+	}
+	if outbox {
+		return t.append(queue.EndedEvent(t.tenant, r))
+	}
+	return nil
+}
+
+func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return queue.Filed{}, err
+	}
+	return t.file(e, rep)
+}
+
+func (t *tx) file(e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
+	seq, ok := t.ids.get(rep.Command)
+	if !ok {
+		return queue.Filed{}, nil
+	}
+	w, ok := t.waiting.get(seq)
+	if !ok || w.Enrollment != e.Key {
+		return queue.Filed{}, nil
+	}
+	f := queue.Filed{Known: true, Result: mdm.Result{
+		Command: w.ID, Seq: w.Seq, Enrollment: e.Key, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
+		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind,
+		Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now,
+	}}
+	if rep.NotNow {
+		w.Held = rep.Now
+		return f, t.waiting.put(t, "queue", seq, w)
+	}
+	return f, t.finish(w, queue.Done{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, Body: rep.Body, EndedAt: rep.Now})
+}
+
+func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now time.Time) (queue.CancelAnswer, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return "", err
+	}
+	seq, ok := t.ids.get(id)
+	if !ok {
+		return "", notFound("command")
+	}
+	w, ok := t.waiting.get(seq)
+	switch {
+	case !ok:
+		return queue.Ended, nil
+	case w.Sent > 0:
+		return queue.TooLate, nil
+	}
+	return queue.Canceled, t.finish(w, queue.Done{Outcome: mdm.OutcomeCanceled, EndedAt: now})
+}
+
+func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, gen mdm.Generation, now time.Time) (int, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	line, _ := t.lines.get(k)
+	for _, seq := range slices.Clone(line) {
+		if w, _ := t.waiting.get(seq); w.Generation < gen {
+			if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeCanceled, EndedAt: now}); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (sent bool, err error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return false, err
+	}
+	line, _ := t.lines.get(k)
+	for _, seq := range slices.Clone(line) {
+		w, _ := t.waiting.get(seq)
+		if w.Owner != o || w.Ref.Key != key {
+			continue
+		}
+		sent = sent || w.Sent > 0
+		if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: now}); err != nil {
+			return false, err
+		}
+	}
+	return sent, nil
+}
+
+func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit int) (int, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, seq := range t.waiting.keys() {
+		if n == limit {
+			break
+		}
+		w, _ := t.waiting.get(seq)
+		if w.Expires.IsZero() || w.Expires.After(now) {
+			continue
+		}
+		if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeExpired, EndedAt: now}); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Time, after mdm.EnrollmentKey, limit int) (keys []mdm.EnrollmentKey, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		for _, k := range t.lines.keys() {
+			if k <= after || len(keys) == limit {
+				continue
+			}
+			e, _ := t.enrollments.get(k)
+			if e.State != mdm.EnrollmentEnrolled {
+				continue
+			}
+			line, _ := t.lines.get(k)
+			if slices.ContainsFunc(line, func(seq int64) bool {
+				w, _ := t.waiting.get(seq)
+				return w.Generation == e.Generation && !w.NotBefore.After(now) &&
+					(w.Expires.IsZero() || w.Expires.After(now)) && (w.Redelivery != mdm.Once || w.Sent == 0)
+			}) {
+				keys = append(keys, k)
+			}
+		}
+		return nil
+	})
+	return keys, err
+}
+
+func (r queueRoom) Get(ctx context.Context, tenant mdm.TenantID, id mdm.CommandID) (d queue.Done, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		seq, ok := t.ids.get(id)
+		if !ok {
+			return notFound("command")
+		}
+		d = t.either(seq)
+		return nil
+	})
+	return d, err
+}
+
+func (t *tx) either(seq int64) queue.Done {
+	if w, ok := t.waiting.get(seq); ok {
+		return queue.Done{Entry: w}
+	}
+	d, _ := t.done.get(seq)
+	d.Body = bytes.Clone(d.Body)
+	return d
+}
+
+func (r queueRoom) List(ctx context.Context, tenant mdm.TenantID, k mdm.EnrollmentKey, before int64, limit int) (out []queue.Done, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		var seqs []int64
+		line, _ := t.lines.get(k)
+		seqs = append(seqs, line...)
+		for seq, d := range t.done.m {
+			if d.Enrollment == k {
+				seqs = append(seqs, seq)
+			}
+		}
+		slices.SortFunc(seqs, func(a, b int64) int { return cmp.Compare(b, a) })
+		for _, seq := range seqs {
+			if (before == 0 || seq < before) && len(out) < limit {
+				out = append(out, t.either(seq))
+			}
+		}
+		return nil
+	})
+	return out, err
+}
