@@ -47,11 +47,10 @@ type Error struct {
 	Err        error
 }
 
-// Errorf returns an [*Error] with a formatted message. A %w verb is kept as
-// the cause and is not part of what [Error.Message] says to a caller.
+// Errorf returns an [*Error] with a formatted message. To keep a cause that the
+// caller must not see, use [WrapError].
 func Errorf(code Code, field, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Field: field, Message: err.Error(), Err: errors.Unwrap(err)}
+	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 // WrapError gives err a code and a message that is safe to show, and keeps err
@@ -71,7 +70,7 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		s += ": " + e.Message
 	}
-	if e.Err != nil && e.Message != e.Err.Error() {
+	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
 	return s

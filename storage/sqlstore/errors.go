@@ -1,0 +1,43 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// errBad makes database/sql discard a connection.
+var errBad = driver.ErrBadConn
+
+// SQLite's primary result codes (https://www.sqlite.org/rescode.html).
+const (
+	sqliteBusy       = 5
+	sqliteLocked     = 6
+	sqliteFull       = 13
+	sqliteConstraint = 19
+)
+
+// failure gives a database error its meaning, without importing a driver: the
+// drivers' errors tell their code by a method. A nil error stays nil.
+func failure(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return mdm.Errorf(mdm.CodeNotFound, "", "no such %s", doing)
+	}
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		switch coded.Code() & 0xff {
+		case sqliteBusy, sqliteLocked:
+			return mdm.WrapError(mdm.CodeUnavailable, "", doing+": the database is held by another writer; inside a transaction of your own use Store.Join", err)
+		case sqliteFull:
+			return mdm.WrapError(mdm.CodeUnavailable, "", doing+": the disk is full", err)
+		case sqliteConstraint:
+			return mdm.WrapError(mdm.CodeConflict, "", doing+": it exists already", err)
+		}
+	}
+	return mdm.WrapError(mdm.CodeUnavailable, "", doing+": the database failed", err)
+}

@@ -1,0 +1,116 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/keelson-mdm/keelson/lifecycle"
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// eventRow is what the outbox keeps of an event beside its columns.
+type eventRow struct {
+	Host       mdm.HostID       `json:"host,omitempty"`
+	HostKey    mdm.HostKey      `json:"host_key,omitempty"`
+	Enrollment mdm.EnrollmentID `json:"enrollment,omitempty"`
+	Generation mdm.Generation   `json:"generation,omitempty"`
+	Command    mdm.CommandID    `json:"command,omitempty"`
+	Actor      mdm.Actor        `json:"actor,omitzero"`
+	Data       json.RawMessage  `json:"data,omitempty"`
+}
+
+func (r lifecycleRoom) Append(ctx context.Context, x mdm.Tx, e mdm.Event) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	return t.appendEvent(ctx, e)
+}
+
+func (t *tx) appendEvent(ctx context.Context, e mdm.Event) error {
+	row := eventRow{e.Host, e.HostKey, e.Enrollment, e.Generation, e.Command, e.Actor, nil}
+	if e.Data != nil {
+		data, err := json.Marshal(e.Data)
+		if err != nil {
+			return mdm.WrapError(mdm.CodeInternal, "", "an event's data is not JSON", err)
+		}
+		row.Data = data
+	}
+	body, err := json.Marshal(row)
+	if err != nil {
+		return mdm.WrapError(mdm.CodeInternal, "", "an event is not JSON", err)
+	}
+	_, err = t.exec(ctx, "outbox", `INSERT INTO keelson_outbox (tenant, uid, kind, at, enrollment, event, due) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		t.id, e.ID, e.Kind, mdm.Micros(e.At), e.Key, string(body), mdm.Micros(e.At))
+	return err
+}
+
+func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now time.Time, lease time.Duration, limit int) (out []lifecycle.OutboxEvent, err error) {
+	// An empty outbox, which is the usual case, costs no unit of work.
+	due := false
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_outbox WHERE tenant = ? AND due <= ?)`, t.id, mdm.Micros(now)).Scan(&due)
+		return failure("read the outbox", err)
+	})
+	if err != nil || !due {
+		return nil, err
+	}
+	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
+		out = nil
+		err := t.each(ctx, "the outbox", `SELECT o.seq, o.uid, o.kind, o.at, o.enrollment, o.event, o.tries FROM keelson_outbox o
+			WHERE o.tenant = ? AND o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
+				WHERE b.tenant = o.tenant AND b.enrollment = o.enrollment AND b.seq < o.seq))
+			ORDER BY o.seq LIMIT ?`, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
+			e := lifecycle.OutboxEvent{Event: mdm.Event{Tenant: t.tenant}}
+			var at int64
+			var body string
+			if err := rows.Scan(&e.Seq, &e.ID, &e.Kind, &at, &e.Key, &body, &e.Tries); err != nil {
+				return err
+			}
+			var row eventRow
+			if err := json.Unmarshal([]byte(body), &row); err != nil {
+				return err
+			}
+			e.At, e.Host, e.HostKey, e.Enrollment = mdm.FromMicros(at), row.Host, row.HostKey, row.Enrollment
+			e.Generation, e.Command, e.Actor = row.Generation, row.Command, row.Actor
+			if row.Data != nil {
+				e.Data = row.Data
+			}
+			out = append(out, e)
+			return nil
+		})
+		if err != nil || len(out) == 0 {
+			return err
+		}
+		args := []any{mdm.Micros(now.Add(lease)), t.id}
+		for i := range out {
+			args = append(args, out[i].Seq)
+		}
+		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE tenant = ? AND seq IN (`+marks(len(out))+`)`, args...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// marks returns n placeholders.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func (r lifecycleRoom) EventDone(ctx context.Context, tenant mdm.TenantID, seq int64) error {
+	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "outbox", `DELETE FROM keelson_outbox WHERE tenant = ? AND seq = ?`, t.id, seq)
+		return err
+	})
+}
+
+func (r lifecycleRoom) EventRetry(ctx context.Context, tenant mdm.TenantID, seq int64, at time.Time) error {
+	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ?, tries = tries + 1 WHERE tenant = ? AND seq = ?`, mdm.Micros(at), t.id, seq)
+		return err
+	})
+}

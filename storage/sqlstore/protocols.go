@@ -1,0 +1,185 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/keelson-mdm/keelson/apple"
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/windows"
+)
+
+type appleRoom struct{ s *Store }
+
+func (r appleRoom) PutPush(ctx context.Context, x mdm.Tx, p apple.Push) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "push", `INSERT INTO keelson_apple_push (tenant, enrollment, topic, token, magic, at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tenant, enrollment) DO UPDATE SET topic = excluded.topic, token = excluded.token, magic = excluded.magic, at = excluded.at`,
+		t.id, p.Enrollment, p.Topic, p.Token, p.Magic, mdm.Micros(p.At))
+	return err
+}
+
+func (r appleRoom) ClearPush(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "push", `DELETE FROM keelson_apple_push WHERE tenant = ? AND enrollment = ?`, t.id, e)
+	return err
+}
+
+func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.EnrollmentKey) (out []apple.Push, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		args := []any{t.id}
+		for _, k := range keys {
+			args = append(args, k)
+		}
+		return t.each(ctx, "push", `SELECT enrollment, topic, token, magic, at FROM keelson_apple_push
+			WHERE tenant = ? AND enrollment IN (`+marks(len(keys))+`)`, args, func(rows *sql.Rows) error {
+			var p apple.Push
+			var at int64
+			if err := rows.Scan(&p.Enrollment, &p.Topic, &p.Token, &p.Magic, &at); err != nil {
+				return err
+			}
+			p.At = mdm.FromMicros(at)
+			out = append(out, p)
+			return nil
+		})
+	})
+	return out, err
+}
+
+func (r appleRoom) PutToken(ctx context.Context, x mdm.Tx, k apple.Token) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "token", `INSERT INTO keelson_apple_token (tenant, enrollment, kind, generation, sealed, at) VALUES (?, ?, ?, ?, ?, ?)`,
+		t.id, k.Enrollment, k.Kind, k.Generation, k.Sealed, mdm.Micros(k.At))
+	return err
+}
+
+func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.EnrollmentKey, kind apple.TokenKind, g mdm.Generation) (k apple.Token, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		var at int64
+		err := t.q.QueryRowContext(ctx, `SELECT enrollment, kind, generation, sealed, at FROM keelson_apple_token
+			WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation = ? AND cleared = 0 ORDER BY id DESC LIMIT 1`,
+			t.id, e, kind, g).Scan(&k.Enrollment, &k.Kind, &k.Generation, &k.Sealed, &at)
+		k.At = mdm.FromMicros(at)
+		return failure("token", err)
+	})
+	return k, err
+}
+
+func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, kind apple.TokenKind) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "token", `UPDATE keelson_apple_token SET cleared = 1 WHERE tenant = ? AND enrollment = ? AND kind = ?`, t.id, e, kind)
+	return err
+}
+
+func (r appleRoom) PutAside(ctx context.Context, x mdm.Tx, a apple.Aside) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "aside", `INSERT INTO keelson_apple_aside (tenant, enrollment, why, sealed, at) VALUES (?, ?, ?, ?, ?)`,
+		t.id, a.Enrollment, a.Why, a.Sealed, mdm.Micros(a.At))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "aside", `DELETE FROM keelson_apple_aside WHERE tenant = ?1 AND enrollment = ?2 AND id NOT IN
+		(SELECT id FROM keelson_apple_aside WHERE tenant = ?1 AND enrollment = ?2 ORDER BY id DESC LIMIT 16)`, t.id, a.Enrollment)
+	return err
+}
+
+func (r appleRoom) Aside(ctx context.Context, tenant mdm.TenantID, e mdm.EnrollmentKey) (out []apple.Aside, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		return t.each(ctx, "what was put aside", `SELECT enrollment, why, sealed, at FROM keelson_apple_aside
+			WHERE tenant = ? AND enrollment = ? ORDER BY id DESC`, []any{t.id, e}, func(rows *sql.Rows) error {
+			var a apple.Aside
+			var at int64
+			if err := rows.Scan(&a.Enrollment, &a.Why, &a.Sealed, &at); err != nil {
+				return err
+			}
+			a.At = mdm.FromMicros(at)
+			out = append(out, a)
+			return nil
+		})
+	})
+	return out, err
+}
+
+type windowsRoom struct{ s *Store }
+
+func (r windowsRoom) PutDevice(ctx context.Context, x mdm.Tx, d windows.Device) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "device", `INSERT INTO keelson_windows_device (tenant, enrollment, device_id, hw_dev_id, person, os_version, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, enrollment) DO UPDATE SET device_id = excluded.device_id,
+		hw_dev_id = excluded.hw_dev_id, person = excluded.person, os_version = excluded.os_version, at = excluded.at`,
+		t.id, d.Enrollment, d.DeviceID, d.HWDevID, d.User, d.OSVersion, mdm.Micros(d.At))
+	return err
+}
+
+func (r windowsRoom) DeviceTx(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) (d windows.Device, err error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return d, err
+	}
+	var at int64
+	err = t.q.QueryRowContext(ctx, `SELECT enrollment, device_id, hw_dev_id, person, os_version, at FROM keelson_windows_device
+		WHERE tenant = ? AND enrollment = ?`, t.id, e).Scan(&d.Enrollment, &d.DeviceID, &d.HWDevID, &d.User, &d.OSVersion, &at)
+	d.At = mdm.FromMicros(at)
+	return d, failure("device", err)
+}
+
+func (r windowsRoom) PutSession(ctx context.Context, x mdm.Tx, s windows.Session) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "session", `INSERT INTO keelson_windows_session (tenant, enrollment, session, msg, body, reply, state, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, enrollment, session) DO UPDATE SET msg = excluded.msg,
+		body = excluded.body, reply = excluded.reply, state = excluded.state, at = excluded.at`,
+		t.id, s.Enrollment, s.ID, s.MsgID, s.Body[:], s.Reply, s.State, mdm.Micros(s.At))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "session", `DELETE FROM keelson_windows_session WHERE tenant = ?1 AND enrollment = ?2 AND id NOT IN
+		(SELECT id FROM keelson_windows_session WHERE tenant = ?1 AND enrollment = ?2 ORDER BY id DESC LIMIT 4)`, t.id, s.Enrollment)
+	return err
+}
+
+func (r windowsRoom) SessionTx(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, id string) (s windows.Session, err error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return s, err
+	}
+	var body []byte
+	var at int64
+	err = t.q.QueryRowContext(ctx, `SELECT enrollment, session, msg, body, reply, state, at FROM keelson_windows_session
+		WHERE tenant = ? AND enrollment = ? AND session = ?`, t.id, e, id).Scan(&s.Enrollment, &s.ID, &s.MsgID, &body, &s.Reply, &s.State, &at)
+	copy(s.Body[:], body)
+	s.At = mdm.FromMicros(at)
+	return s, failure("session", err)
+}
+
+func (r windowsRoom) DropSessions(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "session", `DELETE FROM keelson_windows_session WHERE tenant = ? AND enrollment = ?`, t.id, e)
+	return err
+}

@@ -1,0 +1,304 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/queue"
+)
+
+type queueRoom struct{ s *Store }
+
+func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, t.id, h[:], sealed)
+	return err
+}
+
+func (t *tx) content(ctx context.Context, h mdm.Hash) (b []byte, err error) {
+	err = t.q.QueryRowContext(ctx, `SELECT sealed FROM keelson_content WHERE tenant = ? AND sha = ?`, t.id, h[:]).Scan(&b)
+	return b, failure("content", err)
+}
+
+func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash) (b []byte, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error { b, err = t.content(ctx, h); return err })
+	return b, err
+}
+
+// queueColumns are what keelson_queue and keelson_done have in common, seq first.
+const queueColumns = `seq, tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
+	not_before, expires, resource, supersede, idempotency, redelivery, queued_at, sent_at, sent, held_at`
+
+// entryColumns reads an entry from a table aliased q, with its content as c.
+const entryColumns = `q.seq, q.enrollment, q.lane, q.uid, q.generation, q.owner, q.ref_key, q.ref_order, q.kind,
+	c.sha, q.not_before, q.expires, q.resource, q.supersede, coalesce(q.idempotency, ''), q.redelivery,
+	q.queued_at, q.sent_at, q.sent, q.held_at`
+
+// entryRow scans entryColumns.
+type entryRow struct {
+	queue.Entry
+	sha                                      []byte
+	notBefore, expires, queued, sentAt, held int64
+}
+
+func (e *entryRow) targets() []any {
+	return []any{
+		&e.Seq, &e.Enrollment, &e.Lane, &e.ID, &e.Generation, &e.Owner, &e.Ref.Key, &e.Ref.Order, &e.Kind,
+		&e.sha, &e.notBefore, &e.expires, &e.Resource, &e.Supersede, &e.Idempotency, &e.Redelivery,
+		&e.queued, &e.sentAt, &e.Sent, &e.held,
+	}
+}
+
+func (e *entryRow) entry() queue.Entry {
+	copy(e.Hash[:], e.sha)
+	e.NotBefore, e.Expires, e.Queued = mdm.FromMicros(e.notBefore), mdm.FromMicros(e.expires), mdm.FromMicros(e.queued)
+	e.SentAt, e.Held = mdm.FromMicros(e.sentAt), mdm.FromMicros(e.held)
+	return e.Entry
+}
+
+func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) ([]int64, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	seqs := make([]int64, len(entries))
+	for i := range entries {
+		if seqs[i], err = t.enqueue(ctx, &entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	return seqs, nil
+}
+
+func (t *tx) enqueue(ctx context.Context, e *queue.Entry) (int64, error) {
+	var idem sql.NullString
+	if e.Idempotency != "" {
+		idem = sql.NullString{String: e.Idempotency, Valid: true}
+		var n int
+		err := t.q.QueryRowContext(ctx, `SELECT
+			(SELECT count(*) FROM keelson_queue WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3) +
+			(SELECT count(*) FROM keelson_done WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3)`,
+			t.id, e.Enrollment, e.Idempotency).Scan(&n)
+		if err != nil {
+			return 0, failure("read idempotency", err)
+		}
+		if n > 0 {
+			return 0, nil
+		}
+	}
+	if e.Supersede != "" {
+		_, err := t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: e.Queued},
+			`enrollment = ? AND supersede = ? AND sent = 0`, e.Enrollment, e.Supersede)
+		if err != nil {
+			return 0, err
+		}
+	}
+	var known int
+	if err := t.q.QueryRowContext(ctx, `SELECT count(*) FROM keelson_done WHERE tenant = ? AND uid = ?`, t.id, e.ID).Scan(&known); err != nil {
+		return 0, failure("read a command", err)
+	}
+	if known > 0 {
+		return 0, mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
+	}
+	return t.insert(ctx, "queue", `INSERT INTO keelson_queue
+		(tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
+		 not_before, expires, resource, supersede, idempotency, redelivery, queued_at)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ? FROM keelson_content c WHERE c.tenant = ? AND c.sha = ?`,
+		t.id, e.Enrollment, e.Lane, e.ID, e.Generation, e.Owner, e.Ref.Key, e.Ref.Order, e.Kind,
+		mdm.Micros(e.NotBefore), mdm.Micros(e.Expires), e.Resource, e.Supersede, idem, e.Redelivery, mdm.Micros(e.Queued),
+		t.id, e.Hash[:])
+}
+
+// ending is how entries end.
+type ending struct {
+	outcome      mdm.Outcome
+	code, detail string
+	body         []byte
+	at           time.Time
+}
+
+// finish moves the waiting entries that match to the history.
+func (t *tx) finish(ctx context.Context, d ending, where string, args ...any) (int64, error) {
+	n, err := t.exec(ctx, "done", `INSERT INTO keelson_done (`+queueColumns+`, outcome, code, detail, body, ended_at)
+		SELECT `+queueColumns+`, ?, ?, ?, ?, ? FROM keelson_queue WHERE tenant = ? AND `+where,
+		append([]any{d.outcome, d.code, d.detail, d.body, mdm.Micros(d.at), t.id}, args...)...)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	return t.exec(ctx, "queue", `DELETE FROM keelson_queue WHERE tenant = ? AND `+where, append([]any{t.id}, args...)...)
+}
+
+func (r queueRoom) Next(ctx context.Context, x mdm.Tx, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	return t.next(ctx, e, p)
+}
+
+// nextWhere selects what may leave: ? tenant, enrollment, generation, now, now,
+// skip held. An earlier waiting entry on the same resource, in the same life and
+// not expired, holds back.
+const nextWhere = `q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND q.not_before <= ?
+	AND (q.expires = 0 OR q.expires > ?) AND (q.held_at = 0 OR NOT ?)
+	AND (q.redelivery <> 'once' OR q.sent = 0)
+	AND (q.resource = '' OR NOT EXISTS (SELECT 1 FROM keelson_queue b WHERE b.tenant = q.tenant
+		AND b.enrollment = q.enrollment AND b.resource = q.resource AND b.seq < q.seq
+		AND b.generation = q.generation AND (b.expires = 0 OR b.expires > ?)))`
+
+func nextArgs(t *tx, e mdm.Enrollment, now time.Time, skipHeld bool) []any {
+	n := mdm.Micros(now)
+	return []any{t.id, e.Key, e.Generation, n, n, skipHeld, n}
+}
+
+// next selects and marks what leaves.
+func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
+	var out []queue.Handout
+	size := 0
+	err := t.each(ctx, "the queue", `SELECT `+entryColumns+`, c.sealed FROM keelson_queue q
+		JOIN keelson_content c ON c.id = q.content WHERE `+nextWhere+` ORDER BY q.lane, q.seq LIMIT ?`,
+		append(nextArgs(t, e, p.Now, p.SkipHeld), max(p.Limit, 1)),
+		func(rows *sql.Rows) error {
+			var row entryRow
+			var data []byte
+			if err := rows.Scan(append(row.targets(), &data)...); err != nil {
+				return err
+			}
+			if size += len(data); p.MaxBytes > 0 && len(out) > 0 && size > p.MaxBytes {
+				return nil
+			}
+			out = append(out, queue.Handout{Entry: row.entry(), Data: data})
+			return nil
+		})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	args := []any{mdm.Micros(p.Now), t.id}
+	for i := range out {
+		args = append(args, out[i].Seq)
+		out[i].SentAt, out[i].Sent = p.Now, out[i].Sent+1
+	}
+	_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET sent_at = ?, sent = sent + 1
+		WHERE tenant = ? AND seq IN (`+marks(len(out))+`)`, args...)
+	return out, err
+}
+
+// Poll reads first: only when something can leave does it become a unit of
+// work, in which everything is judged again and marked.
+func (r queueRoom) Poll(ctx context.Context, tenant mdm.TenantID, p queue.Poll) (a queue.Answer, err error) {
+	leaves := false
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		a, leaves, err = t.judge(ctx, p)
+		return err
+	})
+	if err != nil || !leaves {
+		return a, err
+	}
+	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
+		if a, leaves, err = t.judge(ctx, p); err != nil || !leaves {
+			return err
+		}
+		a.Handouts, err = t.next(ctx, a.Enrollment, p)
+		return err
+	})
+	if err != nil {
+		return queue.Answer{}, err
+	}
+	return a, nil
+}
+
+// judge reads the caller's enrollment and whether anything can leave, in one
+// statement.
+func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error) {
+	var row enrollmentRow
+	var leaves bool
+	n := mdm.Micros(p.Now)
+	err := t.q.QueryRowContext(ctx, `SELECT `+enrollmentColumns+`,
+		EXISTS (SELECT 1 FROM keelson_queue q WHERE q.tenant = e.tenant AND q.enrollment = e.id AND q.generation = e.generation
+			AND q.not_before <= ? AND (q.expires = 0 OR q.expires > ?) AND (q.held_at = 0 OR NOT ?) AND (q.redelivery <> 'once' OR q.sent = 0))
+		FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host WHERE e.tenant = ? AND e.natural_key = ?`,
+		n, n, p.SkipHeld, t.id, p.Natural).Scan(append(row.targets(), &leaves)...)
+	if err != nil {
+		if err = failure("enrollment", err); mdm.CodeOf(err) == mdm.CodeNotFound {
+			return queue.Answer{}, false, nil
+		}
+		return queue.Answer{}, false, err
+	}
+	e := row.enrollment()
+	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
+	return a, leaves && a.Standing == queue.StandingGood, nil
+}
+
+func (r queueRoom) Report(ctx context.Context, tenant mdm.TenantID, rep queue.Report) (f queue.Filed, a queue.Answer, err error) {
+	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
+		f = queue.Filed{}
+		if a, _, err = t.judge(ctx, rep.Poll); err != nil || a.Standing != queue.StandingGood {
+			return err
+		}
+		if f, err = t.file(ctx, a.Enrollment, rep); err != nil {
+			return err
+		}
+		if f.Known && !rep.NotNow {
+			if err := t.effects(ctx, f.Result); err != nil {
+				return err
+			}
+		}
+		a.Handouts, err = t.next(ctx, a.Enrollment, rep.Poll)
+		return err
+	})
+	if err != nil {
+		return queue.Filed{}, queue.Answer{}, err
+	}
+	return f, a, nil
+}
+
+// effects writes what the owner's results call for.
+func (t *tx) effects(ctx context.Context, r mdm.Result) error {
+	evidence, outbox := queue.Effects(r.Owner)
+	if evidence && !r.Late() {
+		if err := t.acknowledge(ctx, r); err != nil {
+			return err
+		}
+	}
+	if outbox {
+		return t.appendEvent(ctx, queue.EndedEvent(t.tenant, r))
+	}
+	return nil
+}
+
+func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return queue.Filed{}, err
+	}
+	return t.file(ctx, e, rep)
+}
+
+func (t *tx) file(ctx context.Context, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
+	f := queue.Filed{Result: mdm.Result{
+		Command: rep.Command, Enrollment: e.Key, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
+		Current: e.Generation, Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now,
+	}}
+	res := &f.Result
+	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind FROM keelson_queue
+		WHERE tenant = ? AND uid = ? AND enrollment = ?`, t.id, rep.Command, e.Key).
+		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind)
+	if err != nil {
+		if err = failure("command", err); mdm.CodeOf(err) == mdm.CodeNotFound {
+			return queue.Filed{}, nil
+		}
+		return queue.Filed{}, err
+	}
+	f.Known = true
+	if rep.NotNow {
+		_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET held_at = ? WHERE tenant = ? AND seq = ?`, mdm.Micros(rep.Now), t.id, res.Seq)
+		return f, err
+	}
+	_, err = t.finish(ctx, ending{rep.Outcome, rep.Code, rep.Detail, rep.Body, rep.Now}, `seq = ?`, res.Seq)
+	return f, err
+}

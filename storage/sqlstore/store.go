@@ -1,0 +1,99 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+
+	"github.com/keelson-mdm/keelson/apple"
+	"github.com/keelson-mdm/keelson/identity"
+	"github.com/keelson-mdm/keelson/lifecycle"
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/profiles"
+	"github.com/keelson-mdm/keelson/queue"
+	"github.com/keelson-mdm/keelson/storage"
+	"github.com/keelson-mdm/keelson/windows"
+)
+
+// Options are the choices of a [Store]; nil takes the zero value of each.
+type Options struct {
+	// Fault fails writes, for tests. Nil fails none.
+	Fault storage.FaultHook
+}
+
+// Store is the backend. It is safe for concurrent use.
+type Store struct {
+	db     *sql.DB
+	fault  storage.FaultHook
+	writer writer
+
+	mu      sync.RWMutex
+	tenants map[mdm.TenantID]int64
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open returns a store over the application's database, whose schema [Migrate]
+// has brought up. It takes one connection for itself until [Store.Close]; the
+// pool must allow at least two. What is missing is a [mdm.CodeInvalid] error
+// that says what to change.
+func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	if n := db.Stats().MaxOpenConnections; n == 1 {
+		return nil, mdm.Errorf(mdm.CodeInvalid, "db", "the pool allows one connection, and the store keeps one for writing: allow at least two")
+	}
+	if err := checkSchema(ctx, db, d); err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, fault: o.Fault, tenants: make(map[mdm.TenantID]int64)}
+	s.writer.db = db
+	if err := s.writer.open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives back the store's connection. The database stays open: it is the
+// application's.
+func (s *Store) Close() error { return s.writer.close() }
+
+// Ready reports why the store cannot be used now.
+func (s *Store) Ready(ctx context.Context) error { return checkSchema(ctx, s.db, SQLite) }
+
+// Queue is the queue's room.
+func (s *Store) Queue() queue.Store { return queueRoom{s} }
+
+// Identity is identity's room.
+func (s *Store) Identity() identity.Store { return identityRoom{s} }
+
+// Lifecycle is lifecycle's room.
+func (s *Store) Lifecycle() lifecycle.Store { return lifecycleRoom{s} }
+
+// Profiles is the engine's room.
+func (s *Store) Profiles() profiles.Store { return profilesRoom{s} }
+
+// Apple is Apple MDM's room.
+func (s *Store) Apple() apple.Store { return appleRoom{s} }
+
+// Windows is Windows MDM's room.
+func (s *Store) Windows() windows.Store { return windowsRoom{s} }
+
+// tenantID returns the row key of a tenant.
+func (s *Store) tenantID(ctx context.Context, q Querier, t mdm.TenantID) (int64, error) {
+	s.mu.RLock()
+	id, ok := s.tenants[t]
+	s.mu.RUnlock()
+	if ok {
+		return id, nil
+	}
+	err := q.QueryRowContext(ctx, `SELECT id FROM keelson_tenant WHERE name = ?`, string(t)).Scan(&id)
+	if err != nil {
+		return 0, failure("tenant", err)
+	}
+	s.mu.Lock()
+	s.tenants[t] = id
+	s.mu.Unlock()
+	return id, nil
+}
