@@ -1,0 +1,238 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/profiles"
+)
+
+func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) ([]profiles.HostState, error) {
+	t, err := r.s.join(x)
+	if err != nil || len(hosts) == 0 {
+		return nil, err
+	}
+	args := make([]any, len(hosts))
+	for i, k := range hosts {
+		args[i] = k
+	}
+	return t.load(ctx, `h.id IN (`+marks(len(hosts))+`) ORDER BY h.id`, args...)
+}
+
+// load reads hosts and what belongs to them: five statements, however many.
+func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.HostState, error) {
+	hosts, err := t.hosts(ctx, `h.state <> 'deleted' AND `+where, args...)
+	if err != nil || len(hosts) == 0 {
+		return nil, err
+	}
+	out := make([]profiles.HostState, len(hosts))
+	at := make(map[mdm.HostKey]*profiles.HostState, len(hosts))
+	in := make([]any, 0, len(hosts)+1)
+	in = append(in, t.id)
+	for i, h := range hosts {
+		out[i] = profiles.HostState{Host: h, Members: map[mdm.LabelKey]profiles.Tri{}, Labels: map[mdm.LabelKey]profiles.Tri{}}
+		at[h.Key] = &out[i]
+		in = append(in, h.Key)
+	}
+	list := `(` + marks(len(hosts)) + `)`
+	err = t.each(ctx, "plans", `SELECT id, plan FROM keelson_host WHERE tenant = ? AND id IN `+list, in, func(rows *sql.Rows) error {
+		var k mdm.HostKey
+		var v int64
+		if err := rows.Scan(&k, &v); err != nil {
+			return err
+		}
+		at[k].PlanRevision = v
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	labels, err := t.labels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		for _, l := range labels {
+			out[i].Labels[l.Key] = l.Default
+		}
+	}
+	err = t.each(ctx, "members", `SELECT host, label, value FROM keelson_member WHERE tenant = ? AND host IN `+list, in, func(rows *sql.Rows) error {
+		var h mdm.HostKey
+		var l mdm.LabelKey
+		var v profiles.Tri
+		if err := rows.Scan(&h, &l, &v); err != nil {
+			return err
+		}
+		at[h].Members[l] = v
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, t.loadChannels(ctx, at, list, in)
+}
+
+func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, list string, in []any) error {
+	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host IN `+list+` ORDER BY e.id`, in[1:]...)
+	if err != nil || len(es) == 0 {
+		return err
+	}
+	args := []any{t.id}
+	for _, e := range es {
+		args = append(args, e.Key)
+	}
+	rows, err := t.rows(ctx, `r.enrollment IN (`+marks(len(es))+`)`, args...)
+	if err != nil {
+		return err
+	}
+	of := make(map[mdm.EnrollmentKey][]profiles.Row)
+	for _, row := range rows {
+		of[row.Enrollment] = append(of[row.Enrollment], row)
+	}
+	for _, e := range es {
+		at[e.Host].Channels = append(at[e.Host].Channels, profiles.ChannelState{Enrollment: e, Rows: of[e.Key]})
+	}
+	return nil
+}
+
+func (r profilesRoom) LoadTeam(ctx context.Context, tenant mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) (out []profiles.HostState, err error) {
+	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
+		out, err = t.load(ctx, `h.team = ? AND h.id > ? ORDER BY h.id LIMIT ?`, k, after, limit)
+		return err
+	})
+	return out, err
+}
+
+func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.HostKey) (s profiles.HostState, err error) {
+	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
+		out, err := t.load(ctx, `h.id = ?`, h)
+		if err == nil && len(out) == 0 {
+			return failure("host", sql.ErrNoRows)
+		}
+		if err == nil {
+			s = out[0]
+		}
+		return err
+	})
+	return s, err
+}
+
+func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, "plan", `UPDATE keelson_host SET plan = plan + 1 WHERE tenant = ? AND id = ? AND plan = ?`, t.id, h, was)
+	if err == nil && n == 0 {
+		return mdm.Errorf(mdm.CodeConflict, "", "the host was planned meanwhile")
+	}
+	return err
+}
+
+func (r profilesRoom) PutRows(ctx context.Context, x mdm.Tx, rows []profiles.Row) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		v := &rows[i]
+		_, err := t.exec(ctx, "row", `INSERT INTO keelson_row (tenant, enrollment, slot, family, op, profile, revision, content, ordered, since,
+			sent, command, traces, blurred, asked, asked_seq, tries, misses, retry_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (tenant, enrollment, slot) DO UPDATE SET family = excluded.family, op = excluded.op, profile = excluded.profile,
+			revision = excluded.revision, content = excluded.content, ordered = excluded.ordered, since = excluded.since,
+			sent = excluded.sent, command = excluded.command, traces = excluded.traces, blurred = excluded.blurred,
+			asked = excluded.asked, asked_seq = excluded.asked_seq, tries = excluded.tries, misses = excluded.misses, retry_at = excluded.retry_at`,
+			t.id, v.Enrollment, v.Slot, v.Family, v.Op, v.Profile, v.Revision, v.Content[:], v.Order, mdm.Micros(v.Since),
+			v.Sent, v.Command, packTraces(v.Traces), v.Blurred, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r profilesRoom) DeleteRows(ctx context.Context, x mdm.Tx, keys []profiles.RowKey) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if _, err := t.exec(ctx, "row", `DELETE FROM keelson_row WHERE tenant = ? AND enrollment = ? AND slot = ?`, t.id, k.Enrollment, k.Slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows reads rows; the first argument is the tenant.
+func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profiles.Row, err error) {
+	err = t.each(ctx, "rows", `SELECT r.enrollment, r.slot, s.name, r.family, r.op, r.profile, r.revision, r.content, r.ordered, r.since,
+		r.sent, r.command, r.traces, r.blurred, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
+		r.seen, r.evidence, r.seen_at, r.missing, r.tries, r.misses, r.retry_at
+		FROM keelson_row r JOIN keelson_slot s ON s.id = r.slot WHERE r.tenant = ? AND `+where+` ORDER BY r.enrollment, r.slot`,
+		args, func(rows *sql.Rows) error {
+			var v profiles.Row
+			var content, traces []byte
+			var since, ackAt, seenAt, retryAt int64
+			if err := rows.Scan(&v.Enrollment, &v.Slot, &v.Identifier, &v.Family, &v.Op, &v.Profile, &v.Revision, &content, &v.Order, &since,
+				&v.Sent, &v.Command, &traces, &v.Blurred, &v.Ack, &v.AckOutcome, &v.AckCode, &v.AckDetail, &ackAt, &v.Asked, &v.AskedSeq,
+				&v.Seen, &v.Evidence, &seenAt, &v.Missing, &v.Tries, &v.Misses, &retryAt); err != nil {
+				return err
+			}
+			copy(v.Content[:], content)
+			v.Traces = unpackTraces(traces)
+			v.Since, v.AckAt, v.SeenAt, v.RetryAt = mdm.FromMicros(since), mdm.FromMicros(ackAt), mdm.FromMicros(seenAt), mdm.FromMicros(retryAt)
+			out = append(out, v)
+			return nil
+		})
+	return out, err
+}
+
+func (r profilesRoom) RowsOf(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) ([]profiles.Row, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	return t.rows(ctx, `r.enrollment = ?`, t.id, e)
+}
+
+func (r profilesRoom) DropRows(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "row", `DELETE FROM keelson_row WHERE tenant = ? AND enrollment = ?`, t.id, e)
+	return err
+}
+
+const traceSize = 8 + 32
+
+// packTraces writes each trace as its order, big-endian, and its hash.
+func packTraces(ts []profiles.Trace) []byte {
+	out := make([]byte, 0, traceSize*len(ts))
+	for _, t := range ts {
+		for shift := 56; shift >= 0; shift -= 8 {
+			out = append(out, byte(t.Order>>shift))
+		}
+		out = append(out, t.Content[:]...)
+	}
+	return out
+}
+
+func unpackTraces(b []byte) (out []profiles.Trace) {
+	for chunk := range slices.Chunk(b, traceSize) {
+		if len(chunk) < traceSize {
+			break
+		}
+		var t profiles.Trace
+		for _, c := range chunk[:8] {
+			t.Order = t.Order<<8 | int64(c)
+		}
+		copy(t.Content[:], chunk[8:])
+		out = append(out, t)
+	}
+	return out
+}
