@@ -19,3 +19,17 @@ type Action string
 type Authorizer interface {
 	Authorize(ctx context.Context, who Actor, t TenantID, a Action, object string) error
 }
+
+type actorKey struct{}
+
+// WithActor returns a context whose administrative reads and writes are done by
+// who, for who.Reason. Without one, the application itself acts.
+func WithActor(ctx context.Context, who Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, who)
+}
+
+// ActorFrom returns who acts in ctx; the zero Actor is the application itself.
+func ActorFrom(ctx context.Context) Actor {
+	who, _ := ctx.Value(actorKey{}).(Actor)
+	return who
+}
