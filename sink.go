@@ -6,7 +6,6 @@ import (
 	"github.com/keelson-mdm/keelson/apple"
 	"github.com/keelson-mdm/keelson/lifecycle"
 	"github.com/keelson-mdm/keelson/mdm"
-	"github.com/keelson-mdm/keelson/queue"
 )
 
 // sink joins protocol packages with engines: lifecycle decides what an event
@@ -16,30 +15,43 @@ type sink struct{ m *MDM }
 
 var _ mdm.Sink = sink{}
 
-// Event takes what a device did.
-func (s sink) Event(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
-	t, err := s.m.lifecycle.Apply(ctx, tx, e)
+// Signal takes what a device did.
+func (s sink) Signal(ctx context.Context, tx mdm.Tx, g mdm.Signal) error {
+	t, err := s.m.lifecycle.Apply(ctx, tx, g)
 	if err != nil {
 		return err
 	}
 	if err := s.m.follow(ctx, tx, t); err != nil {
 		return err
 	}
-	if o, ok := e.Data.(mdm.Observation); ok {
-		return s.m.profiles.Observed(ctx, tx, mdm.Enrollment{Key: e.Key, Host: e.HostKey}, &o)
+	if o, ok := g.Data.(mdm.Observation); ok {
+		return s.m.profiles.Observed(ctx, tx, mdm.Enrollment{Key: g.Key, Host: g.Host}, &o)
 	}
 	return nil
 }
 
-// Result routes the outcome of a command to its owner, by the same table as the
-// store's own one-step report.
+// Result routes the outcome of a command to its owner.
 func (s sink) Result(ctx context.Context, tx mdm.Tx, r mdm.Result) error {
-	_, outbox := queue.Effects(r.Owner)
-	if r.Owner == mdm.OwnerProfiles {
+	switch r.Owner {
+	case mdm.OwnerProfiles:
 		return s.m.profiles.Result(ctx, tx, r)
+	case mdm.OwnerApplication:
+		e, err := lifecycle.CommandEnded(r)
+		if err != nil {
+			return err
+		}
+		return s.m.lifecycle.Report(ctx, tx, e)
+	default:
+		return nil
 	}
-	if outbox {
-		return s.m.lifecycle.Report(ctx, tx, queue.EndedEvent(tx.Tenant(), r))
+}
+
+// results routes what ended without the device.
+func (m *MDM) results(ctx context.Context, tx mdm.Tx, rs []mdm.Result) error {
+	for _, r := range rs {
+		if err := (sink{m}).Result(ctx, tx, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -65,7 +77,11 @@ func (m *MDM) cleanUp(ctx context.Context, tx mdm.Tx, k lifecycle.TransitionKind
 		if begins {
 			before = e.Generation
 		}
-		if _, err := m.queue.EndBefore(ctx, tx, e.Key, before); err != nil {
+		ended, err := m.queue.EndBefore(ctx, tx, e.Key, before)
+		if err != nil {
+			return err
+		}
+		if err := m.results(ctx, tx, ended); err != nil {
 			return err
 		}
 	}
@@ -79,7 +95,7 @@ func (m *MDM) cleanUp(ctx context.Context, tx mdm.Tx, k lifecycle.TransitionKind
 		}
 	}
 	if table[lifecycle.ItemBootstrapToken] == lifecycle.Clear && e.Protocol == mdm.AppleProtocol {
-		if err := m.c.Store.Apple().ClearTokens(ctx, tx, e.Key, apple.BootstrapToken); err != nil {
+		if err := m.c.Store.Apple().ClearTokens(ctx, tx, e.Key, apple.BootstrapToken, e.Generation); err != nil {
 			return err
 		}
 	}

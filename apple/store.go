@@ -20,11 +20,12 @@ type Store interface {
 	Push(ctx context.Context, t mdm.TenantID, keys []mdm.EnrollmentKey) ([]Push, error)
 
 	// PutToken appends an escrowed token: earlier ones are kept. Token returns
-	// the newest of that kind and generation. ClearTokens marks every token of
-	// a kind as cleared, so that Token no longer finds it.
+	// the newest of that kind and generation. ClearTokens marks the tokens of a
+	// kind that are of generations below before as cleared, so that Token no
+	// longer finds them.
 	PutToken(ctx context.Context, tx mdm.Tx, k Token) error
 	Token(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, kind TokenKind, g mdm.Generation) (Token, error)
-	ClearTokens(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, kind TokenKind) error
+	ClearTokens(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, kind TokenKind, before mdm.Generation) error
 
 	// PutAside keeps bytes that could not be decoded, at most the newest 16 a
 	// channel; Aside lists them, the newest first.

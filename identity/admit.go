@@ -59,8 +59,8 @@ func (s *Service) Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certific
 	switch {
 	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
 		return nil, err
-	case err != nil && c.Kind == KindRenewal, err == nil && c.Kind == KindRenewal && known.ID != c.Enrollment:
-		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate renews the identity of another device")
+	case c.Kind == KindRenewal && (err != nil || known.ID != c.Enrollment || known.Generation != c.Generation || known.State != mdm.EnrollmentEnrolled):
+		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate renews the identity of another device, or of an enrollment that has ended")
 	}
 	a := mdm.Admission{
 		Tenant: t, Natural: cl.Natural, Protocol: cl.Protocol, Facts: cl.Facts,
@@ -117,20 +117,20 @@ func (s *Service) Retire(ctx context.Context, tx mdm.Tx, n mdm.Natural, keep mdm
 	return s.c.Store.SupersedeBound(ctx, tx, n, keep)
 }
 
-// Place says in which lane a verified certificate stands.
-func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (Lane, error) {
+// Place says how far a verified certificate is trusted.
+func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (Trust, error) {
 	c, err := s.c.Store.Certificate(ctx, t, HashOf(leaf))
 	switch {
 	case err == nil && c.State == Superseded:
-		return LaneRolledBack, nil
+		return TrustRolledBack, nil
 	case err == nil && c.State != Reserved:
-		return LaneGood, nil
+		return TrustGood, nil
 	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
-		return LaneForeign, err
+		return TrustForeign, err
 	}
 	name, ok, err := ca.ParseName(leaf)
 	if err != nil || !ok || name.Tenant != t {
-		return LaneForeign, nil
+		return TrustForeign, nil
 	}
-	return LaneOrphan, nil
+	return TrustOrphan, nil
 }

@@ -37,18 +37,18 @@ type Certificate struct {
 	CreatedAt  time.Time
 }
 
-// Lane says how far a presented certificate is trusted.
-type Lane string
+// Trust says how far a presented certificate is trusted.
+type Trust string
 
-// The lanes.
+// The degrees of trust.
 const (
-	// LaneGood: known, and it may speak for this channel.
-	LaneGood Lane = "good"
-	// LaneOrphan: of our CA, with a name in it, and unknown: the database was
+	// TrustGood: known, and it may speak for this channel.
+	TrustGood Trust = "good"
+	// TrustOrphan: of our CA, with a name in it, and unknown: the database was
 	// restored. The device is led to a renewal.
-	LaneOrphan Lane = "orphan"
-	// LaneRolledBack: known as superseded: the device went back to a snapshot.
-	LaneRolledBack Lane = "rolled_back"
-	// LaneForeign: everything else.
-	LaneForeign Lane = "foreign"
+	TrustOrphan Trust = "orphan"
+	// TrustRolledBack: known as superseded: the device went back to a snapshot.
+	TrustRolledBack Trust = "rolled_back"
+	// TrustForeign: everything else.
+	TrustForeign Trust = "foreign"
 )

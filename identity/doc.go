@@ -12,13 +12,11 @@
 // # How a certificate lives
 //
 //	reserved ──► issued ──► bound ──► superseded
-//	 (a key asked)  │   (Authenticate)  (the next one was confirmed,
-//	                ▼                    or the enrollment ended)
-//	           superseded
-//	     (the same intent issued to another key first)
+//	(a key asked)      (Authenticate)  (the next one was confirmed,
+//	                                    or the enrollment ended)
 //
 // A certificate of our CA that the database does not know, or that it knows as
-// superseded, is judged by the name in its SAN: [LaneOrphan] after a restored
-// database, [LaneRolledBack] after a reverted snapshot. Neither is handed
+// superseded, is judged by the name in its SAN: [TrustOrphan] after a restored
+// database, [TrustRolledBack] after a reverted snapshot. Neither is handed
 // anything secret or destructive.
 package identity

@@ -12,9 +12,9 @@ import (
 
 // Issue exchanges a challenge for an identity certificate of the given key. The
 // same challenge and key always get the same certificate, so that a device may
-// repeat a lost request. Another key gets a certificate until the first
-// Authenticate uses the intent up; an intent for one device supersedes the
-// certificate that it issued before.
+// repeat a lost request. Another key gets a certificate too, until the first
+// Authenticate uses the intent up: of several certificates of an intent for one
+// device, the one that authenticates first wins.
 func (s *Service) Issue(ctx context.Context, t mdm.TenantID, challenge string, key any) (*x509.Certificate, error) {
 	i, err := s.c.Store.IntentByChallenge(ctx, t, sum(challenge))
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Service) Issue(ctx context.Context, t mdm.TenantID, challenge string, k
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(ctx, t, &i, c, key)
+	return s.finish(ctx, t, c, key)
 }
 
 // Renew issues the next certificate of the same life to a device that proved
@@ -68,7 +68,7 @@ func (s *Service) Renew(ctx context.Context, t mdm.TenantID, signer *x509.Certif
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(ctx, t, &i, c, key)
+	return s.finish(ctx, t, c, key)
 }
 
 // keyHash refuses weak keys and returns the hash of the SubjectPublicKeyInfo.
@@ -123,7 +123,7 @@ func (s *Service) reserve(ctx context.Context, t mdm.TenantID, i *Intent, spki m
 
 // finish signs a reserved certificate. The signature is made outside any unit
 // of work; whoever stores first wins, and everybody answers with that one.
-func (s *Service) finish(ctx context.Context, t mdm.TenantID, i *Intent, c Certificate, key any) (*x509.Certificate, error) {
+func (s *Service) finish(ctx context.Context, t mdm.TenantID, c Certificate, key any) (*x509.Certificate, error) {
 	if c.State == Reserved {
 		leaf, err := s.c.CA.Issue(ctx, mdm.IssueRequest{
 			Tenant: t, Enrollment: c.Enrollment, Generation: c.Generation,
@@ -139,10 +139,7 @@ func (s *Service) finish(ctx context.Context, t mdm.TenantID, i *Intent, c Certi
 				return err
 			}
 			c = won
-			if i.Quota > 1 {
-				return nil
-			}
-			return s.c.Store.SupersedeIssued(ctx, tx, i.ID, c.Hash)
+			return nil
 		})
 		if err != nil {
 			return nil, err

@@ -45,7 +45,7 @@ func (s *Service) IssueTo(ctx context.Context, t mdm.TenantID, person string, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	leaf, err := s.finish(ctx, t, &i, c, key)
+	leaf, err := s.finish(ctx, t, c, key)
 	if err != nil {
 		return nil, nil, err
 	}

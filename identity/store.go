@@ -31,10 +31,6 @@ type Store interface {
 	// FinishIssue stores hash, DER and NotAfter of a reserved certificate and
 	// makes it issued. When another did that first, it returns that row.
 	FinishIssue(ctx context.Context, tx mdm.Tx, c Certificate) (Certificate, error)
-	// SupersedeIssued marks the intent's issued, unbound certificates other
-	// than keep as superseded.
-	SupersedeIssued(ctx context.Context, tx mdm.Tx, id mdm.IntentID, keep mdm.Hash) error
-
 	// Certificate returns the row of a leaf.
 	Certificate(ctx context.Context, t mdm.TenantID, h mdm.Hash) (Certificate, error)
 	// Bind pins an issued certificate to a channel. Binding it again to the

@@ -55,11 +55,12 @@ func (s *Service) Delete(ctx context.Context, tx mdm.Tx, k mdm.HostKey) ([]Trans
 	if h.State == mdm.HostDeleted {
 		return nil, nil
 	}
+	gone := h // the event still names the application's own key
 	h.State, h.ExternalID = mdm.HostDeleted, ""
 	if err := s.c.Store.PutHost(ctx, tx, &h); err != nil {
 		return nil, err
 	}
-	return ts, s.report(ctx, tx, mdm.EventHostDeleted, h, mdm.Enrollment{}, nil)
+	return ts, s.report(ctx, tx, mdm.EventHostDeleted, gone, mdm.Enrollment{})
 }
 
 func (s *Service) endAll(ctx context.Context, tx mdm.Tx, k mdm.HostKey, kind TransitionKind) ([]Transition, error) {

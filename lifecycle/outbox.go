@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -12,10 +13,10 @@ var zeroTime time.Time
 
 // report appends an event for the application to the outbox and wakes the
 // delivery after the commit.
-func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.Host, e mdm.Enrollment, data any) error {
+func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.Host, e mdm.Enrollment) error {
 	return s.Report(ctx, tx, mdm.Event{
-		Kind: k, Host: h.ID, HostKey: h.Key,
-		Enrollment: e.ID, Key: e.Key, Generation: e.Generation, Data: data,
+		Kind: k, Host: h.ID, ExternalID: h.ExternalID,
+		Enrollment: e.ID, Key: e.Key, Generation: e.Generation,
 	})
 }
 
@@ -35,7 +36,7 @@ func (s *Service) Report(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
 		}
 		e.ID = mdm.EventID(id)
 	}
-	e.Tenant = tx.Tenant()
+	e.Version, e.Tenant = mdm.EventVersion, tx.Tenant()
 	if err := s.c.Store.Append(ctx, tx, e); err != nil {
 		return err
 	}
@@ -53,7 +54,8 @@ func (s *Service) Wake() {
 
 const (
 	eventLease = time.Minute
-	eventBatch = 100
+	eventBatch = 8               // so that a whole batch ends within its lease
+	hookLimit  = 5 * time.Second // for one event
 	eventPause = 5 * time.Second
 	maxRetry   = time.Hour
 )
@@ -93,8 +95,28 @@ func (s *Service) Deliver(ctx context.Context, t mdm.TenantID) (int, error) {
 	}
 }
 
+// CommandEnded is the event of an application's command that ended. It names the
+// command and does not carry the answer.
+func CommandEnded(r mdm.Result) (mdm.Event, error) {
+	data, err := json.Marshal(CommandEndedData{Kind: r.Kind, Outcome: r.Outcome, Code: r.Code, Late: r.Late()})
+	return mdm.Event{
+		Kind: mdm.EventCommandEnded, At: r.At, Host: r.HostID, Key: r.Enrollment, Enrollment: r.Life,
+		Generation: r.Generation, Command: r.Command, Data: data,
+	}, err
+}
+
+// CommandEndedData is the data of [mdm.EventCommandEnded].
+type CommandEndedData struct {
+	Kind    string      `json:"kind"`
+	Outcome mdm.Outcome `json:"outcome"`
+	Code    string      `json:"code,omitempty"`
+	Late    bool        `json:"late,omitempty"`
+}
+
 // handle calls the application and keeps a panic of its from ending the process.
 func (s *Service) handle(ctx context.Context, e mdm.Event) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, hookLimit)
+	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
 			err = errors.New("the hook panicked")

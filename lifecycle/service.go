@@ -41,17 +41,17 @@ func New(c Config) (*Service, error) {
 }
 
 // Apply turns what a device did into a transition, in the device's unit of
-// work. Other kinds of event are [None].
-func (s *Service) Apply(ctx context.Context, tx mdm.Tx, e mdm.Event) (Transition, error) {
+// work. Other kinds of signal are [None].
+func (s *Service) Apply(ctx context.Context, tx mdm.Tx, e mdm.Signal) (Transition, error) {
 	switch d := e.Data.(type) {
 	case mdm.Authenticated:
 		return s.announce(ctx, tx, d)
 	case mdm.Confirmed:
 		return s.confirm(ctx, tx, e.Key, d.Pin)
 	case mdm.HostFacts:
-		return Transition{}, s.facts(ctx, tx, e.HostKey, d)
+		return Transition{}, s.facts(ctx, tx, e.Host, d)
 	}
-	if e.Kind == mdm.EventCheckedOut {
+	if e.Kind == mdm.SignalCheckedOut {
 		return s.checkOut(ctx, tx, e.Key, e.Generation)
 	}
 	return Transition{}, nil
@@ -72,14 +72,19 @@ func (s *Service) announce(ctx context.Context, tx mdm.Tx, a mdm.Authenticated) 
 	if !fresh && a.Next.Generation < e.Generation {
 		return Transition{}, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate is of an earlier enrollment")
 	}
-	var h mdm.Host
-	if fresh {
-		h, err = s.place(ctx, tx, a)
-	} else {
-		h, err = s.c.Store.HostTx(ctx, tx, e.Host)
+	if a.Renewal && (fresh || e.State != mdm.EnrollmentEnrolled || e.Generation != a.Next.Generation) {
+		return Transition{}, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate renews an enrollment that has ended")
 	}
-	if err != nil {
-		return Transition{}, err
+	var h mdm.Host
+	if !fresh {
+		if h, err = s.c.Store.HostTx(ctx, tx, e.Host); err != nil {
+			return Transition{}, err
+		}
+	}
+	if fresh || h.State == mdm.HostDeleted {
+		if h, err = s.place(ctx, tx, a); err != nil {
+			return Transition{}, err
+		}
 	}
 	learn(&h, a.Facts)
 	if h.State != mdm.HostEnrolled {
@@ -101,40 +106,50 @@ func (s *Service) announce(ctx context.Context, tx mdm.Tx, a mdm.Authenticated) 
 			Host: h.Key, HostID: h.ID, Platform: h.Platform, State: mdm.EnrollmentAuthenticating,
 		}
 	}
-	e.Next = a.Next
+	e.Host, e.HostID, e.Next = h.Key, h.ID, a.Next
 	if err := s.c.Store.PutEnrollment(ctx, tx, &e); err != nil {
 		return Transition{}, fmt.Errorf("store an enrollment: %w", err)
 	}
 	return Transition{Kind: Announced, Host: h, Enrollment: e}, nil
 }
 
-// place finds the host that a new channel belongs to, or returns a blank one. A
-// claim finds a host on Apple, whose UDID the device cannot choose for itself
-// without an intent that lets it in; on Windows a claimed id finds a host only
-// if the same person enrolled it or nothing manages it any more, so that a
-// cloned machine never takes another's place.
+// place finds the host that a new channel belongs to, or returns a blank one.
+//
+// What a device claims finds a host and proves nothing. A hardware id finds the
+// host that carries it; on Windows, where cloned machines share one, a host that
+// is managed is found only by the person who enrolled it, so that a clone never
+// takes another's place. A serial number finds only a host that never enrolled,
+// such as one that the application made beforehand, and only if exactly one has
+// it: serial numbers of cheap machines are not unique.
 func (s *Service) place(ctx context.Context, tx mdm.Tx, a mdm.Authenticated) (mdm.Host, error) {
 	found, err := s.c.Store.FindHosts(ctx, tx, a.Facts.HardwareID, a.Facts.Serial)
 	if err != nil {
 		return mdm.Host{}, err
 	}
+	var bySerial []mdm.Host
 	for _, h := range found {
 		if h.Platform != "" && h.Platform.Apple() != (a.Protocol == mdm.AppleProtocol) {
 			continue
 		}
-		if h.State != mdm.HostEnrolled {
-			return h, nil
+		if h.HardwareID != a.Facts.HardwareID || h.HardwareID == "" {
+			if h.State == mdm.HostPending {
+				bySerial = append(bySerial, h)
+			}
+			continue
 		}
-		if a.Protocol == mdm.AppleProtocol && h.HardwareID == a.Facts.HardwareID {
+		if a.Protocol == mdm.AppleProtocol || h.State != mdm.HostEnrolled {
 			return h, nil
 		}
 		person, err := s.c.Store.PersonOf(ctx, tx, h.Key)
 		if err != nil {
 			return mdm.Host{}, err
 		}
-		if a.Protocol == mdm.WindowsProtocol && h.HardwareID == a.Facts.HardwareID && person == a.Next.Person {
+		if person != "" && person == a.Next.Person {
 			return h, nil
 		}
+	}
+	if len(bySerial) == 1 {
+		return bySerial[0], nil
 	}
 	return mdm.Host{}, nil
 }
@@ -156,9 +171,12 @@ func (s *Service) confirm(ctx context.Context, tx mdm.Tx, k mdm.EnrollmentKey, p
 	if e.Next.Generation == e.Generation && e.State == mdm.EnrollmentEnrolled {
 		t.Kind = Renewed
 	}
-	person := e.Next.Person
+	person, was := e.Next.Person, e.Generation
 	e.ID, e.Generation, e.Pin, e.Next = e.Next.ID, e.Next.Generation, e.Next.Pin, mdm.NextLife{}
 	if t.Kind == NewLife {
+		if e.Generation <= was {
+			return Transition{}, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate is of an enrollment that has ended")
+		}
 		e.State, e.EnrolledAt, e.EndedAt = mdm.EnrollmentEnrolled, s.c.Clock.Now(), zeroTime
 		h.State = mdm.HostEnrolled
 		if err := s.c.Store.PutHost(ctx, tx, &h); err != nil {
@@ -179,7 +197,7 @@ func (s *Service) confirm(ctx context.Context, tx mdm.Tx, k mdm.EnrollmentKey, p
 	if t.Kind == Renewed {
 		kind = mdm.EventRenewed
 	}
-	return t, s.report(ctx, tx, kind, h, e, nil)
+	return t, s.report(ctx, tx, kind, h, e)
 }
 
 // endOthers ends the host's other device channels: it came back under another
@@ -235,7 +253,7 @@ func (s *Service) turnOff(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, k Tr
 			return Transition{}, err
 		}
 	}
-	return Transition{Kind: k, Host: h, Enrollment: e}, s.report(ctx, tx, mdm.EventUnenrolled, h, e, nil)
+	return Transition{Kind: k, Host: h, Enrollment: e}, s.report(ctx, tx, mdm.EventUnenrolled, h, e)
 }
 
 func (s *Service) facts(ctx context.Context, tx mdm.Tx, k mdm.HostKey, f mdm.HostFacts) error {

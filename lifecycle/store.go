@@ -12,8 +12,10 @@ import (
 // when there is no row. Rows of another tenant do not exist.
 type Store interface {
 	// PutHost inserts a host when h.Key is zero, setting the key, and updates
-	// it otherwise. A second live host with the same ExternalID is a
-	// [mdm.CodeConflict] error. LastSeenAt is not written: see Seen.
+	// it otherwise, all but Team, which profiles moves, and LastSeenAt: see
+	// Seen. A second host with the same ExternalID is a [mdm.CodeConflict]
+	// error. Getters that take a Tx hold the row until the unit ends, so that
+	// what was read is what is changed.
 	PutHost(ctx context.Context, tx mdm.Tx, h *mdm.Host) error
 	// HostTx and the finders read within a unit of work. FindHosts returns the
 	// hosts that are not deleted and have that hardware id or that serial

@@ -36,11 +36,12 @@ const (
 	OutcomeAcknowledged Outcome = "acknowledged"
 	OutcomeAccepted     Outcome = "accepted" // Windows 202: taken, effect to be read back
 	OutcomeError        Outcome = "error"
-	OutcomeMalformed    Outcome = "malformed"   // CommandFormatError, or a status that says so
-	OutcomeUnrenderable Outcome = "unrendered"  // a per-device value could not be filled in
-	OutcomeUndecodable  Outcome = "undecodable" // the answer's bytes could not be decoded
+	OutcomeMalformed    Outcome = "malformed"    // CommandFormatError, or a status that says so
+	OutcomeUnrenderable Outcome = "unrenderable" // a per-device value could not be filled in
+	OutcomeUndecodable  Outcome = "undecodable"  // the answer's bytes could not be decoded
 	OutcomeCanceled     Outcome = "canceled"
 	OutcomeExpired      Outcome = "expired"
+	OutcomeUnknown      Outcome = "unknown" // it left, its time ran out, and nobody knows
 	OutcomeSuperseded   Outcome = "superseded"
 )
 
@@ -78,6 +79,7 @@ type Result struct {
 	Command    CommandID
 	Seq        int64 // the queue's sequence of the command
 	Enrollment EnrollmentKey
+	Life       EnrollmentID // of the enrollment now
 	Host       HostKey
 	HostID     HostID
 	Platform   Platform

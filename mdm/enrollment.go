@@ -48,11 +48,15 @@ const (
 // Enrollment is one channel over which a host is managed: the unit to which
 // commands, profiles and certificates belong.
 type Enrollment struct {
-	Key        EnrollmentKey
-	ID         EnrollmentID // of the current life
-	Natural    Natural
-	Protocol   Protocol
-	Channel    Channel
+	Key      EnrollmentKey
+	ID       EnrollmentID // of the current life
+	Natural  Natural
+	Protocol Protocol
+	Channel  Channel
+	// Parent is the device channel of a user channel, which has no certificate
+	// of its own: it is judged by its parent's pin, state and generation. 0 on
+	// a device channel.
+	Parent     EnrollmentKey
 	Host       HostKey
 	HostID     HostID
 	Platform   Platform

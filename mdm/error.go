@@ -105,6 +105,10 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
+// Transient reports whether what failed may succeed when it is tried again: err
+// has a code whose [Answer] says so.
+func Transient(err error) bool { return err != nil && CodeOf(err).Answer().Transient }
+
 // Answer is what each audience is told about a [Code].
 type Answer struct {
 	// Device is the HTTP status for an Apple device or an OMA-DM session. It
@@ -145,7 +149,7 @@ var answers = map[Code]Answer{
 	CodeUnresolved:      {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusUnprocessableEntity},
 	CodeUnavailable:     {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusServiceUnavailable, Transient: true},
 	CodeBusy:            {Device: http.StatusTooManyRequests, SOAP: "EnrollmentServer", Admin: http.StatusTooManyRequests, Transient: true},
-	CodeInternal:        {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusInternalServerError, Transient: true},
+	CodeInternal:        {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusInternalServerError},
 }
 
 // DeviceStatuses lists every HTTP status that a device may be sent over MDM

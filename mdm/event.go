@@ -1,25 +1,12 @@
 package mdm
 
-import "time"
-
-// EventKind names what happened. Kinds are part of the API.
-type EventKind string
-
-// What devices cause. A protocol package emits these through [Sink].
-const (
-	// EventAuthenticated: a device began an enrollment or a renewal
-	// (Data is [Authenticated]).
-	EventAuthenticated EventKind = "enrollment.authenticated"
-	// EventConfirmed: the announced life was confirmed by a TokenUpdate or a
-	// first Windows session (Data is [Confirmed]).
-	EventConfirmed EventKind = "enrollment.confirmed"
-	// EventCheckedOut: the device said that it leaves.
-	EventCheckedOut EventKind = "enrollment.checked_out"
-	// EventFacts: the device told facts about itself (Data is [HostFacts]).
-	EventFacts EventKind = "host.facts"
-	// EventObserved: the device showed what it carries (Data is [Observation]).
-	EventObserved EventKind = "profiles.observed"
+import (
+	"encoding/json"
+	"time"
 )
+
+// EventKind names what happened, for the application. Kinds are part of the API.
+type EventKind string
 
 // What engines report to the application through the outbox.
 const (
@@ -31,60 +18,27 @@ const (
 	EventProfileChanged EventKind = "profile.changed"
 )
 
-// Event is the envelope of everything that happens. Its JSON form is part of
-// the API; Seq orders the events of one enrollment, At only tells a person when.
+// EventVersion is the version of the envelope.
+const EventVersion = 1
+
+// Event is the envelope of what the application is told. Its JSON form is part
+// of the API: fields are added, never changed. Seq orders the events of one
+// enrollment; At only tells a person when. Data is an object whose fields belong
+// to the kind.
 type Event struct {
-	ID         EventID       `json:"id"`
-	Tenant     TenantID      `json:"tenant"`
-	Seq        int64         `json:"seq"`
-	Kind       EventKind     `json:"kind"`
-	At         time.Time     `json:"at"`
-	Host       HostID        `json:"host,omitempty"`
-	Enrollment EnrollmentID  `json:"enrollment,omitempty"`
-	Generation Generation    `json:"generation,omitempty"`
-	Command    CommandID     `json:"command,omitempty"`
-	Actor      Actor         `json:"actor,omitzero"`
-	Key        EnrollmentKey `json:"-"`
-	HostKey    HostKey       `json:"-"`
-	Data       any           `json:"data,omitempty"`
-}
-
-// Authenticated is the data of [EventAuthenticated]: who came, by which
-// certificate, and for what life of which channel. The certificate has been
-// verified and bound to Natural in the same unit.
-type Authenticated struct {
-	Natural  Natural
-	Protocol Protocol
-	Channel  Channel
-	Next     NextLife
-	Renewal  bool
-	Facts    HostFacts
-	Intent   IntentID
-	Team     TeamKey // of a host that is new
-}
-
-// Confirmed is the data of [EventConfirmed].
-type Confirmed struct {
-	Pin Hash // the certificate that confirmed
-}
-
-// Observation is what one channel carries, as the device itself reports it.
-// Command is the query that was answered, which tells how old the answer is.
-type Observation struct {
-	// Complete is set when Items lists everything that the server manages on
-	// the channel, so that what is missing is absent.
-	Complete bool
-	Items    []Observed
-	// Asked is the event sequence at which the question left: what was
-	// delivered after it cannot be judged by this answer.
-	Asked int64
-}
-
-// Observed is one item of an [Observation].
-type Observed struct {
-	Identifier string // payload identifier, or canonical LocURI
-	UUID       string // PayloadUUID; empty on Windows
-	Value      string // what a Get returned
-	Format     string
-	Status     int // OMA-DM status of the read; 0 on Apple
+	Version    int             `json:"version"`
+	ID         EventID         `json:"id"`
+	Tenant     TenantID        `json:"tenant"`
+	Seq        int64           `json:"seq"`
+	Kind       EventKind       `json:"kind"`
+	At         time.Time       `json:"at"`
+	Host       HostID          `json:"host,omitempty"`
+	ExternalID ExternalID      `json:"external_id,omitempty"`
+	Enrollment EnrollmentID    `json:"enrollment,omitempty"`
+	Generation Generation      `json:"generation,omitempty"`
+	Command    CommandID       `json:"command,omitempty"`
+	Actor      Actor           `json:"actor,omitzero"`
+	Data       json.RawMessage `json:"data,omitempty"`
+	// Key is the channel whose events keep their order; 0 stands alone.
+	Key EnrollmentKey `json:"-"`
 }

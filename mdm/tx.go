@@ -26,9 +26,11 @@ type Transactor interface {
 
 // Sink is all that a protocol package knows of engines. Both methods join the
 // unit of work that the protocol package opened; they never open one. An error
-// that is transient ([Code.Answer]) rolls the whole unit back, so that the
-// device asks again; the face decides what a permanent one does.
+// that is [Transient] rolls the whole unit back, and the device is answered so
+// that it asks again. After any other error the protocol package rolls back too,
+// and files the command in a second unit without the handler, so that a defect
+// in an engine never blocks a queue.
 type Sink interface {
-	Event(ctx context.Context, tx Tx, e Event) error
+	Signal(ctx context.Context, tx Tx, s Signal) error
 	Result(ctx context.Context, tx Tx, r Result) error
 }

@@ -17,11 +17,11 @@
 //
 // # What a row knows
 //
-//	            instruct            hand-out+answer          observation
-//	Order n ───────────────► Sent n ───────────────► Ack n ───────────────► Seen n
+//	        hand-out, answer          question, observation
+//	Order n ────────────────► Ack n ────────────────────────► Seen n
 //
-// Every instruction for a row raises its Order. The command carries
-// (slot, order), so an answer or an observation is applied only if it is about
+// Every instruction has an Order: the host's plan revision that gave it, which
+// only rises, over all lives of the host. The command carries (slot, order), so an answer or an observation is applied only if it is about
 // the current instruction; what arrives late is recorded in the queue's history
 // and changes no row. The status is derived, never stored: see [Classify].
 package profiles

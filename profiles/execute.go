@@ -53,7 +53,7 @@ func (g *Engine) execute(ctx context.Context, tx mdm.Tx, p *HostPlan, docs map[m
 	if p.Empty() {
 		return nil
 	}
-	if err := g.c.Store.RaisePlan(ctx, tx, p.Host, p.Was); err != nil {
+	if err := g.c.Store.RaisePlan(ctx, tx, p.Host, p.Was, p.Team, p.Version); err != nil {
 		return err
 	}
 	var woken []mdm.EnrollmentKey
@@ -84,11 +84,13 @@ func (g *Engine) executeChannel(ctx context.Context, tx mdm.Tx, c *ChannelPlan, 
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		if s.Drop || s.Send {
-			left, err := g.c.Queue.EndRef(ctx, tx, c.Enrollment.Key, mdm.OwnerProfiles, int64(s.Row.Slot))
+			taken, left, err := g.c.Queue.EndRef(ctx, tx, c.Enrollment.Key, mdm.OwnerProfiles, int64(s.Row.Slot))
 			if err != nil {
 				return false, err
 			}
-			forget(s, left)
+			if taken > 0 && left == 0 {
+				s.forget()
+			}
 		}
 		if s.Drop {
 			drop = append(drop, RowKey{Enrollment: s.Row.Enrollment, Slot: s.Row.Slot})
@@ -142,18 +144,14 @@ func (g *Engine) executeChannel(ctx context.Context, tx mdm.Tx, c *ChannelPlan, 
 	return len(entries) > 0, g.c.Store.PutRows(ctx, tx, put)
 }
 
-// forget takes out of a step's row what turned out never to have left: a first
+// forget takes out of a step's row what was taken back before it left: a first
 // install that no device saw needs no removal.
-func forget(s *Step, left bool) {
-	if left || s.Drop {
+func (s *Step) forget() {
+	if s.Drop || s.open == 0 {
 		return
 	}
-	r := &s.Row
-	last := r.Order - 1 // the instruction before this one
-	r.Traces = slices.DeleteFunc(slices.Clone(r.Traces), func(t Trace) bool {
-		return t.Order == last && r.Ack != last
-	})
-	if r.Op == Remove && len(r.Traces) == 0 {
+	s.Row.Traces = slices.DeleteFunc(slices.Clone(s.Row.Traces), func(t Trace) bool { return t.Order == s.open })
+	if s.Row.Op == Remove && len(s.Row.Traces) == 0 {
 		s.Drop = true
 	}
 }

@@ -48,6 +48,8 @@ type Step struct {
 	// Nodes are left-overs that the instruction deletes.
 	Nodes []string
 	Ask   bool // the row is to be observed
+
+	open int64 // the order before this one, when it was not answered
 }
 
 // Budgets of retries.
@@ -194,10 +196,13 @@ func (c *channel) leftover(traces []Trace, keep []string) []string {
 
 // instruct gives r a new instruction.
 func (c *channel) instruct(r Row, op Op, nodes []string) *Step {
-	r.Op, r.Order, r.Since = op, r.Order+1, c.in.Now
-	r.Sent, r.RetryAt = r.Order, time.Time{}
+	before := r.Order
+	if r.Ack == r.Order {
+		before = 0
+	}
+	r.Op, r.Order, r.Since, r.RetryAt = op, c.plan.Was+1, c.in.Now, time.Time{}
 	if op == Install {
 		r.Traces = append(slices.Clone(r.Traces), Trace{Order: r.Order, Content: r.Content})
 	}
-	return &Step{Row: r, Send: true, Nodes: nodes}
+	return &Step{Row: r, Send: true, Nodes: nodes, open: before}
 }

@@ -28,7 +28,7 @@ func (g *Engine) Reconcile(ctx context.Context, t mdm.TenantID) (more bool, err 
 	switch {
 	case err == nil:
 		return more, nil
-	case ctx.Err() != nil, mdm.CodeOf(err).Answer().Transient && mdm.CodeOf(err) != mdm.CodeInternal:
+	case ctx.Err() != nil, mdm.Transient(err):
 		return true, err // nothing changed; the marks are still there
 	}
 	return g.oneByOne(ctx, t, err)
@@ -83,8 +83,15 @@ func (g *Engine) ReconcileAll(ctx context.Context, t mdm.TenantID) (units int, e
 func (g *Engine) Run(ctx context.Context) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
+	swept := g.c.Clock.Now()
 	for {
 		tenants, err := g.c.Tenants(ctx)
+		if now := g.c.Clock.Now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			for _, t := range tenants {
+				err = errors.Join(err, g.Sweep(ctx, t))
+			}
+		}
 		for _, t := range tenants {
 			if _, e := g.ReconcileAll(ctx, t); e != nil {
 				err = errors.Join(err, e)
@@ -100,4 +107,24 @@ func (g *Engine) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// sweepEvery is the pause between two sweeps of a replica.
+const sweepEvery = time.Hour
+
+// Sweep marks every host of a tenant to be planned: the safety net under the
+// marks. It costs one marker a team; the hosts are walked page by page.
+func (g *Engine) Sweep(ctx context.Context, t mdm.TenantID) error {
+	teams, err := g.c.Store.Teams(ctx, t)
+	if err != nil {
+		return err
+	}
+	return g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		for _, team := range append(teams, Team{}) {
+			if err := g.c.Store.MarkTeam(ctx, tx, team.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

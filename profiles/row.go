@@ -49,12 +49,10 @@ type Row struct {
 	Profile  mdm.ProfileKey // the definition that wants it; stays after a removal began
 	Revision mdm.Revision
 	Content  mdm.Hash
-	Order    int64     // of the current instruction; rises from 1
+	Order    int64     // of the current instruction: the host's plan revision that gave it
 	Since    time.Time // when Order was given
 
-	// What was delivered.
-	Sent    int64         // order for which a command was queued; 0 none
-	Command mdm.CommandID // that command
+	Command mdm.CommandID // that carries the instruction
 	Traces  []Trace       // oldest first; what may be on the device
 
 	// Blurred is set when an earlier content with the same UUID may have been

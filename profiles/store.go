@@ -69,10 +69,11 @@ type Store interface {
 	LoadTeam(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) ([]HostState, error)
 	// LoadHost is Load for one host, as a read of its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)
-	// RaisePlan is the compare-and-set of a host's plan revision, which every
-	// plan passes before it writes. It returns a [mdm.CodeConflict] error when
-	// the revision is no longer was.
-	RaisePlan(ctx context.Context, tx mdm.Tx, h mdm.HostKey, was int64) error
+	// RaisePlan is the compare-and-set that every plan passes before it
+	// writes: the host's plan revision is was, its team is team, and that
+	// team's version is version. Otherwise it returns a [mdm.CodeConflict]
+	// error. It raises the plan revision by one.
+	RaisePlan(ctx context.Context, tx mdm.Tx, h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error
 	// PutRows inserts and updates what the plan decides of rows, and never
 	// what the device answered or showed: an acknowledgement that commits
 	// beside a plan is not lost. DeleteRows deletes.
@@ -84,7 +85,7 @@ type Store interface {
 	DropRows(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey) error
 
 	// Acknowledge is the evidence of a report: a compare-and-set on the
-	// enrollment's generation and the row's Sent order, and a host mark. No
+	// enrollment's generation and the row's Order, and a host mark. No
 	// match means late, and is no error. It does not raise PlanRevision.
 	Acknowledge(ctx context.Context, tx mdm.Tx, r mdm.Result) error
 	// ForgetAsked makes the rows of a channel about which the question with
@@ -108,7 +109,6 @@ const (
 	LaneEnroll Lane = 1 // enrollments and resends
 	LaneHost   Lane = 2 // a host's team or labels changed
 	LaneAnswer Lane = 3 // an answer or an observation came
-	LaneSweep  Lane = 9
 )
 
 // RowKey names a row.
@@ -144,5 +144,5 @@ type ChannelState struct {
 type Queue interface {
 	Enqueue(ctx context.Context, tx mdm.Tx, commands []queue.Command) ([]queue.Entry, error)
 	// EndRef is [queue.Store.EndRef] for the engine's own commands.
-	EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (sent bool, err error)
+	EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (taken, left int, err error)
 }

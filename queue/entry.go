@@ -74,6 +74,17 @@ type Done struct {
 	Detail  string
 	Body    []byte // what the device answered, when it was kept; opened
 	EndedAt time.Time
+	// Late is what the device answered after the entry had ended without it;
+	// nil when it did not.
+	Late *LateAnswer
+}
+
+// LateAnswer is an answer to an entry that had ended.
+type LateAnswer struct {
+	Outcome mdm.Outcome
+	Code    string
+	Detail  string
+	At      time.Time
 }
 
 // Standing is what the queue found out about a caller. It decides what the
@@ -145,39 +156,40 @@ type Answer struct {
 
 // Report is a device's word on one command.
 type Report struct {
-	Poll
 	Command mdm.CommandID
+	Now     time.Time
 	// NotNow holds the entry instead of ending it. Outcome is then empty.
 	NotNow  bool
 	Outcome mdm.Outcome
 	Code    string // at most 64 bytes are kept
 	Detail  string // at most 1,024 bytes are kept
-	Body    []byte // kept with the history when not nil; see [Queue.Report]
+	Body    []byte // kept with the history when not nil
 }
 
-// Filed is what became of a [Report].
+// Filing says what became of a [Report].
+type Filing string
+
+// The filings.
+const (
+	// FilingForeign: no such command on this channel. Nothing changed.
+	FilingForeign Filing = "foreign"
+	// FilingNew: the entry was waiting and has ended by this very report.
+	FilingNew Filing = "new"
+	// FilingNotNow: the entry was waiting and is held.
+	FilingNotNow Filing = "not_now"
+	// FilingLate: the entry had ended without the device (canceled, superseded,
+	// expired), and the answer has been added to its history.
+	FilingLate Filing = "late"
+	// FilingRepeated: the device had answered before. Nothing changed.
+	FilingRepeated Filing = "repeated"
+)
+
+// Filed is what became of a [Report]. Result is set for [FilingNew] and [FilingLate], and
+// is for the owner: as an outcome, or, when late, as evidence only.
 type Filed struct {
-	// Known is set when the entry was waiting for this enrollment and has been
-	// ended, or held, by this very report. Otherwise the report is late,
-	// repeated or foreign, and changed nothing.
-	Known  bool
+	Filing Filing
 	Result mdm.Result
 }
 
-// EndedEvent is the outbox reference of an application's command that ended. It
-// names the command and does not carry the answer.
-func EndedEvent(t mdm.TenantID, r mdm.Result) mdm.Event {
-	return mdm.Event{
-		ID: mdm.EventID(r.Command), Tenant: t, Kind: mdm.EventCommandEnded, At: r.At,
-		Host: r.HostID, HostKey: r.Host, Key: r.Enrollment, Generation: r.Generation, Command: r.Command,
-		Data: CommandEnded{Kind: r.Kind, Outcome: r.Outcome, Code: r.Code, Late: r.Late()},
-	}
-}
-
-// CommandEnded is the data of [mdm.EventCommandEnded].
-type CommandEnded struct {
-	Kind    string      `json:"kind"`
-	Outcome mdm.Outcome `json:"outcome"`
-	Code    string      `json:"code,omitempty"`
-	Late    bool        `json:"late,omitempty"`
-}
+// Told reports whether the owner is to be told.
+func (f Filed) Told() bool { return f.Filing == FilingNew || f.Filing == FilingLate }

@@ -40,8 +40,8 @@ func New(c Config) (*Queue, error) {
 const contentTable, resultTable = "content", "result"
 
 // Enqueue queues commands in the order given, in the caller's unit of work, and
-// returns their entries. An entry whose idempotency key was known already has
-// Seq 0. A command that is wrong is a [mdm.CodeInvalid] error and queues
+// returns their entries; the entry of a known idempotency key is the one that was
+// queued first. A command that is wrong is a [mdm.CodeInvalid] error and queues
 // nothing.
 func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]Entry, error) {
 	now := q.c.Clock.Now()
@@ -57,7 +57,10 @@ func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]E
 			}
 			c.ID = mdm.CommandID(id)
 		}
-		h := mdm.Hash(sha256.Sum256(c.Content))
+		h, err := q.address(&c)
+		if err != nil {
+			return nil, err
+		}
 		sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, h.String(), nonNil(c.Content))
 		if err != nil {
 			return nil, err
@@ -68,14 +71,24 @@ func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]E
 		c.Content = nil
 		entries[i] = Entry{Command: c, Hash: h, Queued: now}
 	}
-	seqs, err := q.c.Store.Insert(ctx, tx, entries)
-	if err != nil {
+	if err := q.c.Store.Insert(ctx, tx, entries); err != nil {
 		return nil, err
 	}
-	for i := range entries {
-		entries[i].Seq = seqs[i]
-	}
 	return entries, nil
+}
+
+// address is the hash under which a command's content is stored. Commands that
+// leave with frozen parameters, or once, may hold a PIN or the like, which a plain
+// hash would give away to whoever can guess: theirs is salted, and never shared.
+func (q *Queue) address(c *Command) (mdm.Hash, error) {
+	if c.Redelivery == mdm.Repeatable {
+		return sha256.Sum256(c.Content), nil
+	}
+	salt := make([]byte, 32, 32+len(c.Content))
+	if _, err := io.ReadFull(q.c.Rand, salt); err != nil {
+		return mdm.Hash{}, fmt.Errorf("salt a command's content: %w", err)
+	}
+	return sha256.Sum256(append(salt, c.Content...)), nil
 }
 
 func nonNil(b []byte) []byte {
@@ -104,7 +117,11 @@ func check(c *Command, now time.Time) error {
 	switch c.Redelivery {
 	case "":
 		c.Redelivery = mdm.Repeatable
-	case mdm.Repeatable, mdm.Frozen, mdm.Once:
+	case mdm.Repeatable, mdm.Frozen:
+	case mdm.Once:
+		if c.Expires.IsZero() {
+			return mdm.Errorf(mdm.CodeInvalid, "expires", "a command that leaves only once needs a time after which its outcome is taken to be unknown")
+		}
 	default:
 		return mdm.Errorf(mdm.CodeInvalid, "redelivery", "unknown redelivery class %q", c.Redelivery)
 	}
@@ -119,19 +136,6 @@ func (q *Queue) Poll(ctx context.Context, t mdm.TenantID, p Poll) (Answer, error
 	}
 	q.open(t, a.Handouts)
 	return a, nil
-}
-
-// Report files one answer and hands out what is next.
-func (q *Queue) Report(ctx context.Context, t mdm.TenantID, r Report) (Filed, Answer, error) {
-	if err := q.sealReport(t, &r); err != nil {
-		return Filed{}, Answer{}, err
-	}
-	f, a, err := q.c.Store.Report(ctx, t, r)
-	if err != nil {
-		return Filed{}, Answer{}, err
-	}
-	q.open(t, a.Handouts)
-	return f, a, nil
 }
 
 // File ends or holds a reported entry in the caller's unit of work.
@@ -177,7 +181,7 @@ func (q *Queue) open(t mdm.TenantID, hs []Handout) {
 }
 
 // Cancel takes back one command, truthfully; see [Store.Cancel].
-func (q *Queue) Cancel(ctx context.Context, tx mdm.Tx, id mdm.CommandID) (CancelAnswer, error) {
+func (q *Queue) Cancel(ctx context.Context, tx mdm.Tx, id mdm.CommandID) (CancelAnswer, mdm.Result, error) {
 	return q.c.Store.Cancel(ctx, tx, id, q.c.Clock.Now())
 }
 
@@ -203,11 +207,22 @@ func (q *Queue) List(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, b
 
 // EndRef takes back an owner's waiting commands about one key; see
 // [Store.EndRef].
-func (q *Queue) EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (sent bool, err error) {
+func (q *Queue) EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64) (taken, left int, err error) {
 	return q.c.Store.EndRef(ctx, tx, e, o, key, q.c.Clock.Now())
 }
 
 // EndBefore ends what is waiting for earlier lives of an enrollment.
-func (q *Queue) EndBefore(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, g mdm.Generation) (int, error) {
+func (q *Queue) EndBefore(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, g mdm.Generation) ([]mdm.Result, error) {
 	return q.c.Store.EndBefore(ctx, tx, e, g, q.c.Clock.Now())
+}
+
+// Expire ends what is out of time; see [Store.Expire].
+func (q *Queue) Expire(ctx context.Context, tx mdm.Tx, limit int) ([]mdm.Result, error) {
+	return q.c.Store.Expire(ctx, tx, q.c.Clock.Now(), limit)
+}
+
+// Waiting lists channels that have something to hand out now; see
+// [Store.Waiting].
+func (q *Queue) Waiting(ctx context.Context, t mdm.TenantID, after mdm.EnrollmentKey, limit int) ([]mdm.EnrollmentKey, error) {
+	return q.c.Store.Waiting(ctx, t, q.c.Clock.Now(), after, limit)
 }

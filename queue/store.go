@@ -20,11 +20,12 @@ type Store interface {
 	// Content returns sealed content, or a [mdm.CodeNotFound] error.
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
 
-	// Insert queues entries in the order given, drawing Seq from a rising
-	// sequence, and returns the sequences in that order; 0 stands for an entry
-	// whose idempotency key was there already. Waiting entries with the same
-	// supersede key that have not left end as [mdm.OutcomeSuperseded].
-	Insert(ctx context.Context, tx mdm.Tx, entries []Entry) ([]int64, error)
+	// Insert queues entries in the order given and sets each one's Seq, drawn
+	// from a rising sequence. An entry whose idempotency key is known on its
+	// enrollment is not queued again: its ID and Seq become those of the first.
+	// Waiting entries with the same supersede key that have not left end as
+	// [mdm.OutcomeSuperseded].
+	Insert(ctx context.Context, tx mdm.Tx, entries []Entry) error
 
 	// Poll judges the caller and hands out: entries of the current
 	// generation, due, not expired, [mdm.Once] only if never sent, none that
@@ -33,30 +34,33 @@ type Store interface {
 	// Handouts carry sealed data. An idle poll writes nothing.
 	Poll(ctx context.Context, t mdm.TenantID, p Poll) (Answer, error)
 
-	// Report is File, the evidence, the mark and the outbox reference that the
-	// owner's results call for (see [Effects]), and Poll, in one atomic step.
-	// Only a caller with [StandingGood] reports; otherwise nothing is filed.
-	Report(ctx context.Context, t mdm.TenantID, r Report) (Filed, Answer, error)
-
 	// File ends or holds the reported entry of enrollment e, moving an ended
-	// one to the history.
+	// one to the history; the first answer wins. To one that had ended without
+	// the device it adds the answer.
 	File(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, r Report) (Filed, error)
 	// Next hands out as Poll does, for an enrollment already judged.
 	Next(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, p Poll) ([]Handout, error)
 
-	// Cancel takes back one entry. It returns [Canceled] when it had not left,
-	// [TooLate] when it has left and is unanswered (unchanged), [Ended] when it
-	// had ended, and a [mdm.CodeNotFound] error when it never was.
-	Cancel(ctx context.Context, tx mdm.Tx, id mdm.CommandID, now time.Time) (CancelAnswer, error)
+	// What follows ends entries without the device. Each decides and writes in
+	// one step, so that an entry either was taken back or had left.
+
+	// Cancel takes back one entry. It answers [Canceled], with the result for
+	// the entry's owner, when it had not left; [TooLate] when it has left and
+	// is unanswered (unchanged); [Ended] when it had ended; and a
+	// [mdm.CodeNotFound] error when it never was.
+	Cancel(ctx context.Context, tx mdm.Tx, id mdm.CommandID, now time.Time) (CancelAnswer, mdm.Result, error)
 	// EndBefore ends, as [mdm.OutcomeCanceled], every waiting entry of an
-	// enrollment whose generation is below gen, sent or not.
-	EndBefore(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, gen mdm.Generation, now time.Time) (int, error)
+	// enrollment whose generation is below gen, sent or not, and returns the
+	// results for their owners.
+	EndBefore(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, gen mdm.Generation, now time.Time) ([]mdm.Result, error)
 	// EndRef ends, as [mdm.OutcomeSuperseded], the waiting entries of one
-	// owner about one key, and reports whether any of them had left.
-	EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (sent bool, err error)
+	// owner about one key, and counts those that had not left and those that
+	// had.
+	EndRef(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (taken, left int, err error)
 	// Expire ends up to limit entries whose time is over, as
-	// [mdm.OutcomeExpired], and returns how many.
-	Expire(ctx context.Context, tx mdm.Tx, now time.Time, limit int) (int, error)
+	// [mdm.OutcomeExpired], or [mdm.OutcomeUnknown] when they had left, and
+	// returns the results for their owners.
+	Expire(ctx context.Context, tx mdm.Tx, now time.Time, limit int) ([]mdm.Result, error)
 	// Waiting lists enrollments that have something to hand out now, with keys
 	// above after, in key order.
 	Waiting(ctx context.Context, t mdm.TenantID, now time.Time, after mdm.EnrollmentKey, limit int) ([]mdm.EnrollmentKey, error)
@@ -75,19 +79,5 @@ type CancelAnswer string
 const (
 	Canceled CancelAnswer = "canceled" // it never left and never will
 	TooLate  CancelAnswer = "too_late" // it has left; the device may have executed it
-	Ended    CancelAnswer = "done"     // it had ended before
+	Ended    CancelAnswer = "ended"    // it had ended before
 )
-
-// Effects says which rows beside the history a filed result touches when
-// [Store.Report] runs. Backends follow it, and the face routes the results of
-// [Store.File] by the same table.
-func Effects(o mdm.Owner) (evidence, outbox bool) {
-	switch o {
-	case mdm.OwnerProfiles:
-		return true, false
-	case mdm.OwnerApplication:
-		return false, true
-	default:
-		return false, false
-	}
-}

@@ -146,16 +146,6 @@ func (t *tx) supersede(match func(*identity.Certificate) bool) error {
 	return nil
 }
 
-func (r identityRoom) SupersedeIssued(ctx context.Context, x mdm.Tx, id mdm.IntentID, keep mdm.Hash) error {
-	t, err := r.s.join(x)
-	if err != nil {
-		return err
-	}
-	return t.supersede(func(c *identity.Certificate) bool {
-		return c.Intent == id && c.State == identity.Issued && c.Hash != keep
-	})
-}
-
 func (r identityRoom) SupersedeBound(ctx context.Context, x mdm.Tx, n mdm.Natural, keep mdm.Hash) error {
 	t, err := r.s.join(x)
 	if err != nil {

@@ -53,7 +53,7 @@ func (r lifecycleRoom) PutHost(ctx context.Context, x mdm.Tx, h *mdm.Host) error
 		if !ok {
 			return notFound("host")
 		}
-		v.LastSeenAt = old.LastSeenAt
+		v.LastSeenAt, v.Team = old.LastSeenAt, old.Team
 	}
 	if err := t.hosts.put(t, "host", v.Key, v); err != nil {
 		return err

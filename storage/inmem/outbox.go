@@ -1,8 +1,8 @@
 package inmem
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -17,17 +17,10 @@ func (r lifecycleRoom) Append(ctx context.Context, x mdm.Tx, e mdm.Event) error 
 	return t.append(e)
 }
 
-// append keeps the data as JSON, as a database would.
 func (t *tx) append(e mdm.Event) error {
-	if e.Data != nil {
-		data, err := json.Marshal(e.Data)
-		if err != nil {
-			return err
-		}
-		e.Data = json.RawMessage(data)
-	}
 	e.Seq = next(&t.s.lastEvent)
 	e.Tenant = t.tenant
+	e.Data = bytes.Clone(e.Data)
 	return t.outbox.put(t, "outbox", e.Seq, outboxRow{OutboxEvent: lifecycle.OutboxEvent{Event: e}, due: e.At})
 }
 

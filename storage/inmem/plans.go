@@ -212,12 +212,17 @@ func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.H
 	return s, err
 }
 
-func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64) error {
+func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	if have, _ := t.plans.get(h); have != was {
+	host, _ := t.hosts.get(h)
+	v, err := t.teamVersion(team)
+	if mdm.CodeOf(err) == mdm.CodeNotFound {
+		v = -1
+	}
+	if have, _ := t.plans.get(h); have != was || host.Team != team || v != version {
 		return mdm.Errorf(mdm.CodeConflict, "", "the host was planned meanwhile")
 	}
 	return t.plans.put(t, "plan", h, was+1)
@@ -295,7 +300,7 @@ func (t *tx) acknowledge(res mdm.Result) error {
 	e, _ := t.enrollments.get(res.Enrollment)
 	m, _ := t.rows.get(res.Enrollment)
 	row, ok := m[profiles.SlotKey(res.Ref.Key)]
-	if !ok || e.Generation != res.Generation || row.Sent != res.Ref.Order || row.Ack >= res.Ref.Order {
+	if !ok || e.Generation != res.Generation || row.Order != res.Ref.Order || row.Ack >= res.Ref.Order {
 		return nil
 	}
 	row.Ack, row.AckOutcome, row.AckCode, row.AckDetail, row.AckAt = res.Ref.Order, res.Outcome, res.Code, res.Detail, res.At

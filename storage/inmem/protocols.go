@@ -63,14 +63,14 @@ func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.Enrollm
 	return k, err
 }
 
-func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, kind apple.TokenKind) error {
+func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, kind apple.TokenKind, before mdm.Generation) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
 	for _, id := range t.tokens.keys() {
 		row, _ := t.tokens.get(id)
-		if row.Enrollment != e || row.Kind != kind || row.cleared {
+		if row.Enrollment != e || row.Kind != kind || row.cleared || row.Generation >= before {
 			continue
 		}
 		row.cleared = true

@@ -41,37 +41,36 @@ func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash)
 	return b, err
 }
 
-func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) ([]int64, error) {
+func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) error {
 	t, err := r.s.join(x)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	seqs := make([]int64, len(entries))
-	for i, e := range entries {
-		if seqs[i], err = t.insert(e); err != nil {
-			return nil, err
+	for i := range entries {
+		if err := t.insert(&entries[i]); err != nil {
+			return err
 		}
 	}
-	return seqs, nil
+	return nil
 }
 
 func idemKey(e mdm.EnrollmentKey, k string) string { return itoa(int64(e)) + "/" + k }
 
-func (t *tx) insert(e queue.Entry) (int64, error) {
+func (t *tx) insert(e *queue.Entry) error {
 	if e.Idempotency != "" {
-		if _, ok := t.idem.get(idemKey(e.Enrollment, e.Idempotency)); ok {
-			return 0, nil
+		if seq, ok := t.idem.get(idemKey(e.Enrollment, e.Idempotency)); ok {
+			e.ID, e.Seq = t.either(seq).ID, seq
+			return nil
 		}
 	}
 	if _, ok := t.ids.get(e.ID); ok {
-		return 0, mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
+		return mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
 	}
 	if e.Supersede != "" {
-		line, _ := t.lines.get(e.Enrollment)
-		for _, seq := range slices.Clone(line) {
-			if w, _ := t.waiting.get(seq); w.Supersede == e.Supersede && w.Sent == 0 {
+		for _, w := range t.line(e.Enrollment) {
+			if w.Supersede == e.Supersede && w.Sent == 0 {
 				if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: e.Queued}); err != nil {
-					return 0, err
+					return err
 				}
 			}
 		}
@@ -79,17 +78,27 @@ func (t *tx) insert(e queue.Entry) (int64, error) {
 	e.Seq = next(&t.s.lastSeq)
 	line, _ := t.lines.get(e.Enrollment)
 	if err := t.lines.put(t, "queue", e.Enrollment, append(slices.Clone(line), e.Seq)); err != nil {
-		return 0, err
+		return err
 	}
 	if err := t.ids.put(t, "queue", e.ID, e.Seq); err != nil {
-		return 0, err
+		return err
 	}
 	if e.Idempotency != "" {
 		if err := t.idem.put(t, "queue", idemKey(e.Enrollment, e.Idempotency), e.Seq); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return e.Seq, t.waiting.put(t, "queue", e.Seq, e)
+	return t.waiting.put(t, "queue", e.Seq, *e)
+}
+
+// line returns an enrollment's waiting entries, oldest first.
+func (t *tx) line(e mdm.EnrollmentKey) []queue.Entry {
+	seqs, _ := t.lines.get(e)
+	out := make([]queue.Entry, len(seqs))
+	for i, seq := range seqs {
+		out[i], _ = t.waiting.get(seq)
+	}
+	return out
 }
 
 // finish moves an entry to the history.
@@ -133,12 +142,7 @@ func (t *tx) poll(p queue.Poll) (queue.Answer, error) {
 
 // next selects and marks what leaves.
 func (t *tx) next(e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
-	line, _ := t.lines.get(e.Key)
-	entries := make([]queue.Entry, 0, len(line))
-	for _, seq := range line {
-		w, _ := t.waiting.get(seq)
-		entries = append(entries, w)
-	}
+	entries := t.line(e.Key)
 	expired := func(w *queue.Entry) bool { return !w.Expires.IsZero() && !w.Expires.After(p.Now) }
 	first := make(map[string]int64) // resource -> earliest sequence that holds it
 	for i := range entries {
@@ -191,52 +195,6 @@ func (r queueRoom) Next(ctx context.Context, x mdm.Tx, e mdm.Enrollment, p queue
 	return t.next(e, p)
 }
 
-func (r queueRoom) Report(ctx context.Context, tenant mdm.TenantID, rep queue.Report) (f queue.Filed, a queue.Answer, err error) {
-	err = r.s.unit(ctx, tenant, func(t *tx) error {
-		f = queue.Filed{}
-		k, ok := t.naturals.get(rep.Natural)
-		if !ok {
-			return nil
-		}
-		e, err := t.enrollment(k)
-		if err != nil {
-			return err
-		}
-		a = queue.Answer{Standing: queue.Stand(&e, rep.Pin), Enrollment: e}
-		if a.Standing != queue.StandingGood {
-			return nil
-		}
-		if f, err = t.file(e, rep); err != nil {
-			return err
-		}
-		if f.Known && !rep.NotNow {
-			if err := t.effects(f.Result); err != nil {
-				return err
-			}
-		}
-		a.Handouts, err = t.next(e, rep.Poll)
-		return err
-	})
-	if err != nil {
-		return queue.Filed{}, queue.Answer{}, err
-	}
-	return f, a, nil
-}
-
-// effects writes what the owner's results call for.
-func (t *tx) effects(r mdm.Result) error {
-	evidence, outbox := queue.Effects(r.Owner)
-	if evidence && !r.Late() {
-		if err := t.acknowledge(r); err != nil {
-			return err
-		}
-	}
-	if outbox {
-		return t.append(queue.EndedEvent(t.tenant, r))
-	}
-	return nil
-}
-
 func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
 	t, err := r.s.join(x)
 	if err != nil {
@@ -247,101 +205,125 @@ func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep que
 
 func (t *tx) file(e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
 	seq, ok := t.ids.get(rep.Command)
-	if !ok {
-		return queue.Filed{}, nil
+	d := t.either(seq)
+	if !ok || d.Enrollment != e.Key {
+		return queue.Filed{Filing: queue.FilingForeign}, nil
 	}
-	w, ok := t.waiting.get(seq)
-	if !ok || w.Enrollment != e.Key {
-		return queue.Filed{}, nil
+	f := queue.Filed{Filing: queue.FilingNew, Result: t.result(d.Entry, e)}
+	f.Result.Outcome, f.Result.Code, f.Result.Detail, f.Result.At = rep.Outcome, rep.Code, rep.Detail, rep.Now
+	switch {
+	case d.Outcome == "" && rep.NotNow:
+		d.Held = rep.Now
+		return queue.Filed{Filing: queue.FilingNotNow}, t.waiting.put(t, "queue", seq, d.Entry)
+	case d.Outcome == "":
+		return f, t.finish(d.Entry, queue.Done{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, Body: rep.Body, EndedAt: rep.Now})
+	case rep.NotNow, d.Late != nil, !endedWithout(d.Outcome):
+		return queue.Filed{Filing: queue.FilingRepeated}, nil
 	}
-	f := queue.Filed{Known: true, Result: mdm.Result{
-		Command: w.ID, Seq: w.Seq, Enrollment: e.Key, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
-		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind,
-		Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now,
-	}}
-	if rep.NotNow {
-		w.Held = rep.Now
-		return f, t.waiting.put(t, "queue", seq, w)
-	}
-	return f, t.finish(w, queue.Done{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, Body: rep.Body, EndedAt: rep.Now})
+	d.Late = &queue.LateAnswer{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now}
+	d.Body = bytes.Clone(rep.Body)
+	f.Filing = queue.FilingLate
+	return f, t.done.put(t, "done", seq, d)
 }
 
-func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now time.Time) (queue.CancelAnswer, error) {
+// endedWithout reports whether an entry with that outcome had ended without the
+// device's answer.
+func endedWithout(o mdm.Outcome) bool {
+	switch o {
+	case mdm.OutcomeCanceled, mdm.OutcomeSuperseded, mdm.OutcomeExpired, mdm.OutcomeUnknown:
+		return true
+	}
+	return false
+}
+
+// result is what the owner of an entry is told, without the outcome.
+func (t *tx) result(w queue.Entry, e mdm.Enrollment) mdm.Result {
+	return mdm.Result{
+		Command: w.ID, Seq: w.Seq, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
+		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind,
+	}
+}
+
+// endAll ends entries without the device.
+func (t *tx) endAll(entries []queue.Entry, o mdm.Outcome, now time.Time) (out []mdm.Result, err error) {
+	for _, w := range entries {
+		e, err := t.enrollment(w.Enrollment)
+		if err != nil {
+			return nil, err
+		}
+		r := t.result(w, e)
+		if r.Outcome, r.At = o, now; o == mdm.OutcomeExpired && w.Sent > 0 {
+			r.Outcome = mdm.OutcomeUnknown
+		}
+		if err := t.finish(w, queue.Done{Outcome: r.Outcome, EndedAt: now}); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now time.Time) (queue.CancelAnswer, mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return "", err
+		return "", mdm.Result{}, err
 	}
 	seq, ok := t.ids.get(id)
 	if !ok {
-		return "", notFound("command")
+		return "", mdm.Result{}, notFound("command")
 	}
 	w, ok := t.waiting.get(seq)
 	switch {
 	case !ok:
-		return queue.Ended, nil
+		return queue.Ended, mdm.Result{}, nil
 	case w.Sent > 0:
-		return queue.TooLate, nil
+		return queue.TooLate, mdm.Result{}, nil
 	}
-	return queue.Canceled, t.finish(w, queue.Done{Outcome: mdm.OutcomeCanceled, EndedAt: now})
+	rs, err := t.endAll([]queue.Entry{w}, mdm.OutcomeCanceled, now)
+	if err != nil {
+		return "", mdm.Result{}, err
+	}
+	return queue.Canceled, rs[0], nil
 }
 
-func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, gen mdm.Generation, now time.Time) (int, error) {
+func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, gen mdm.Generation, now time.Time) ([]mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := 0
-	line, _ := t.lines.get(k)
-	for _, seq := range slices.Clone(line) {
-		if w, _ := t.waiting.get(seq); w.Generation < gen {
-			if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeCanceled, EndedAt: now}); err != nil {
-				return n, err
-			}
-			n++
-		}
-	}
-	return n, nil
+	old := slices.DeleteFunc(t.line(k), func(w queue.Entry) bool { return w.Generation >= gen })
+	return t.endAll(old, mdm.OutcomeCanceled, now)
 }
 
-func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (sent bool, err error) {
+func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (taken, left int, err error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	line, _ := t.lines.get(k)
-	for _, seq := range slices.Clone(line) {
-		w, _ := t.waiting.get(seq)
-		if w.Owner != o || w.Ref.Key != key {
-			continue
-		}
-		sent = sent || w.Sent > 0
-		if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: now}); err != nil {
-			return false, err
+	about := slices.DeleteFunc(t.line(k), func(w queue.Entry) bool { return w.Owner != o || w.Ref.Key != key })
+	for _, w := range about {
+		if w.Sent > 0 {
+			left++
+		} else {
+			taken++
 		}
 	}
-	return sent, nil
+	_, err = t.endAll(about, mdm.OutcomeSuperseded, now)
+	return taken, left, err
 }
 
-func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit int) (int, error) {
+func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit int) ([]mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := 0
+	var over []queue.Entry
 	for _, seq := range t.waiting.keys() {
-		if n == limit {
-			break
+		if w, _ := t.waiting.get(seq); !w.Expires.IsZero() && !w.Expires.After(now) && len(over) < limit {
+			over = append(over, w)
 		}
-		w, _ := t.waiting.get(seq)
-		if w.Expires.IsZero() || w.Expires.After(now) {
-			continue
-		}
-		if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeExpired, EndedAt: now}); err != nil {
-			return n, err
-		}
-		n++
 	}
-	return n, nil
+	return t.endAll(over, mdm.OutcomeExpired, now)
 }
 
 func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Time, after mdm.EnrollmentKey, limit int) (keys []mdm.EnrollmentKey, err error) {

@@ -20,7 +20,7 @@ func (r profilesRoom) Acknowledge(ctx context.Context, x mdm.Tx, res mdm.Result)
 // or nothing.
 func (t *tx) acknowledge(ctx context.Context, res mdm.Result) error {
 	n, err := t.exec(ctx, "row", `UPDATE keelson_row SET ack = ?4, ack_outcome = ?5, ack_code = ?6, ack_detail = ?7, ack_at = ?8
-		WHERE tenant = ?1 AND enrollment = ?2 AND slot = ?3 AND sent = ?4 AND ack < ?4
+		WHERE tenant = ?1 AND enrollment = ?2 AND slot = ?3 AND ordered = ?4 AND ack < ?4
 		AND EXISTS (SELECT 1 FROM keelson_enrollment e WHERE e.tenant = ?1 AND e.id = ?2 AND e.generation = ?9)`,
 		t.id, res.Enrollment, res.Ref.Key, res.Ref.Order, res.Outcome, res.Code, res.Detail, mdm.Micros(res.At), res.Generation)
 	if err != nil || n == 0 {

@@ -184,16 +184,6 @@ func (r identityRoom) FinishIssue(ctx context.Context, x mdm.Tx, c identity.Cert
 	return t.certificate(ctx, byIssue, c.Intent, c.PublicKey[:])
 }
 
-func (r identityRoom) SupersedeIssued(ctx context.Context, x mdm.Tx, id mdm.IntentID, keep mdm.Hash) error {
-	t, err := r.s.join(x)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(ctx, "certificate", `UPDATE keelson_certificate SET state = 'superseded'
-		WHERE tenant = ? AND intent = ? AND state = 'issued' AND sha <> ?`, t.id, id, keep[:])
-	return err
-}
-
 func (r identityRoom) SupersedeBound(ctx context.Context, x mdm.Tx, n mdm.Natural, keep mdm.Hash) error {
 	t, err := r.s.join(x)
 	if err != nil {

@@ -30,7 +30,7 @@ func (h *hostRow) host() mdm.Host {
 	return h.Host
 }
 
-const enrollmentColumns = `e.id, e.uid, e.natural_key, e.protocol, e.channel, e.host, h.uid, h.platform, e.generation, e.state,
+const enrollmentColumns = `e.id, e.uid, e.natural_key, e.protocol, e.channel, e.parent, e.host, h.uid, h.platform, e.generation, e.state,
 	e.pin, e.next_uid, e.next_generation, e.next_pin, e.next_person, e.enrolled_at, e.ended_at`
 
 type enrollmentRow struct {
@@ -40,7 +40,7 @@ type enrollmentRow struct {
 }
 
 func (e *enrollmentRow) targets() []any {
-	return []any{&e.Key, &e.ID, &e.Natural, &e.Protocol, &e.Channel, &e.Host, &e.HostID, &e.Platform, &e.Generation, &e.State,
+	return []any{&e.Key, &e.ID, &e.Natural, &e.Protocol, &e.Channel, &e.Parent, &e.Host, &e.HostID, &e.Platform, &e.Generation, &e.State,
 		&e.pin, &e.Next.ID, &e.Next.Generation, &e.next, &e.Next.Person, &e.enrolled, &e.ended}
 }
 
@@ -125,8 +125,8 @@ func (r lifecycleRoom) PutHost(ctx context.Context, x mdm.Tx, h *mdm.Host) error
 		return nil
 	}
 	n, err := t.exec(ctx, "host", `UPDATE keelson_host SET external_id = ?, platform = ?, serial = ?, hardware_id = ?, name = ?, model = ?,
-		os_version = ?, team = ?, state = ? WHERE tenant = ? AND id = ?`,
-		external, h.Platform, h.Serial, h.HardwareID, h.Name, h.Model, h.OSVersion, h.Team, h.State, t.id, h.Key)
+		os_version = ?, state = ? WHERE tenant = ? AND id = ?`,
+		external, h.Platform, h.Serial, h.HardwareID, h.Name, h.Model, h.OSVersion, h.State, t.id, h.Key)
 	if err == nil && n == 0 {
 		return failure("host", sql.ErrNoRows)
 	}
@@ -175,8 +175,8 @@ func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrol
 	if e.Key == 0 {
 		id, err := t.insert(ctx, "enrollment", `INSERT INTO keelson_enrollment
 			(uid, host, generation, state, pin, next_uid, next_generation, next_pin, next_person, enrolled_at, ended_at,
-			 tenant, natural_key, protocol, channel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			append(args, t.id, e.Natural, e.Protocol, e.Channel)...)
+			 tenant, natural_key, protocol, channel, parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			append(args, t.id, e.Natural, e.Protocol, e.Channel, e.Parent)...)
 		if err != nil {
 			return takenAs(err, "natural", "this channel has an enrollment")
 		}

@@ -14,7 +14,7 @@ import (
 // eventRow is what the outbox keeps of an event beside its columns.
 type eventRow struct {
 	Host       mdm.HostID       `json:"host,omitempty"`
-	HostKey    mdm.HostKey      `json:"host_key,omitempty"`
+	ExternalID mdm.ExternalID   `json:"external_id,omitempty"`
 	Enrollment mdm.EnrollmentID `json:"enrollment,omitempty"`
 	Generation mdm.Generation   `json:"generation,omitempty"`
 	Command    mdm.CommandID    `json:"command,omitempty"`
@@ -31,14 +31,7 @@ func (r lifecycleRoom) Append(ctx context.Context, x mdm.Tx, e mdm.Event) error 
 }
 
 func (t *tx) appendEvent(ctx context.Context, e mdm.Event) error {
-	row := eventRow{e.Host, e.HostKey, e.Enrollment, e.Generation, e.Command, e.Actor, nil}
-	if e.Data != nil {
-		data, err := json.Marshal(e.Data)
-		if err != nil {
-			return mdm.WrapError(mdm.CodeInternal, "", "an event's data is not JSON", err)
-		}
-		row.Data = data
-	}
+	row := eventRow{e.Host, e.ExternalID, e.Enrollment, e.Generation, e.Command, e.Actor, e.Data}
 	body, err := json.Marshal(row)
 	if err != nil {
 		return mdm.WrapError(mdm.CodeInternal, "", "an event is not JSON", err)
@@ -64,7 +57,7 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 			WHERE o.tenant = ? AND o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
 				WHERE b.tenant = o.tenant AND b.enrollment = o.enrollment AND b.seq < o.seq))
 			ORDER BY o.seq LIMIT ?`, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
-			e := lifecycle.OutboxEvent{Event: mdm.Event{Tenant: t.tenant}}
+			e := lifecycle.OutboxEvent{Event: mdm.Event{Version: mdm.EventVersion, Tenant: t.tenant}}
 			var at int64
 			var body string
 			if err := rows.Scan(&e.Seq, &e.ID, &e.Kind, &at, &e.Key, &body, &e.Tries); err != nil {
@@ -74,11 +67,8 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 			if err := json.Unmarshal([]byte(body), &row); err != nil {
 				return err
 			}
-			e.At, e.Host, e.HostKey, e.Enrollment = mdm.FromMicros(at), row.Host, row.HostKey, row.Enrollment
-			e.Generation, e.Command, e.Actor = row.Generation, row.Command, row.Actor
-			if row.Data != nil {
-				e.Data = row.Data
-			}
+			e.At, e.Host, e.ExternalID, e.Enrollment = mdm.FromMicros(at), row.Host, row.ExternalID, row.Enrollment
+			e.Generation, e.Command, e.Actor, e.Data = row.Generation, row.Command, row.Actor, row.Data
 			out = append(out, e)
 			return nil
 		})

@@ -119,12 +119,14 @@ func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.H
 	return s, err
 }
 
-func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64) error {
+func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "plan", `UPDATE keelson_host SET plan = plan + 1 WHERE tenant = ? AND id = ? AND plan = ?`, t.id, h, was)
+	n, err := t.exec(ctx, "plan", `UPDATE keelson_host SET plan = plan + 1 WHERE tenant = ?1 AND id = ?2 AND plan = ?3 AND team = ?4
+		AND ?5 = CASE ?4 WHEN 0 THEN (SELECT no_team_version FROM keelson_tenant WHERE id = ?1)
+			ELSE (SELECT version FROM keelson_team WHERE tenant = ?1 AND id = ?4) END`, t.id, h, was, team, version)
 	if err == nil && n == 0 {
 		return mdm.Errorf(mdm.CodeConflict, "", "the host was planned meanwhile")
 	}
@@ -139,14 +141,14 @@ func (r profilesRoom) PutRows(ctx context.Context, x mdm.Tx, rows []profiles.Row
 	for i := range rows {
 		v := &rows[i]
 		_, err := t.exec(ctx, "row", `INSERT INTO keelson_row (tenant, enrollment, slot, family, op, profile, revision, content, ordered, since,
-			sent, command, traces, blurred, asked, asked_seq, tries, misses, retry_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			command, traces, blurred, asked, asked_seq, tries, misses, retry_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (tenant, enrollment, slot) DO UPDATE SET family = excluded.family, op = excluded.op, profile = excluded.profile,
 			revision = excluded.revision, content = excluded.content, ordered = excluded.ordered, since = excluded.since,
-			sent = excluded.sent, command = excluded.command, traces = excluded.traces, blurred = excluded.blurred,
+			command = excluded.command, traces = excluded.traces, blurred = excluded.blurred,
 			asked = excluded.asked, asked_seq = excluded.asked_seq, tries = excluded.tries, misses = excluded.misses, retry_at = excluded.retry_at`,
 			t.id, v.Enrollment, v.Slot, v.Family, v.Op, v.Profile, v.Revision, v.Content[:], v.Order, mdm.Micros(v.Since),
-			v.Sent, v.Command, packTraces(v.Traces), v.Blurred, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
+			v.Command, packTraces(v.Traces), v.Blurred, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
 		if err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ func (r profilesRoom) DeleteRows(ctx context.Context, x mdm.Tx, keys []profiles.
 // rows reads rows; the first argument is the tenant.
 func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profiles.Row, err error) {
 	err = t.each(ctx, "rows", `SELECT r.enrollment, r.slot, s.name, r.family, r.op, r.profile, r.revision, r.content, r.ordered, r.since,
-		r.sent, r.command, r.traces, r.blurred, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
+		r.command, r.traces, r.blurred, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
 		r.seen, r.evidence, r.seen_at, r.missing, r.tries, r.misses, r.retry_at
 		FROM keelson_row r JOIN keelson_slot s ON s.id = r.slot WHERE r.tenant = ? AND `+where+` ORDER BY r.enrollment, r.slot`,
 		args, func(rows *sql.Rows) error {
@@ -178,7 +180,7 @@ func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profile
 			var content, traces []byte
 			var since, ackAt, seenAt, retryAt int64
 			if err := rows.Scan(&v.Enrollment, &v.Slot, &v.Identifier, &v.Family, &v.Op, &v.Profile, &v.Revision, &content, &v.Order, &since,
-				&v.Sent, &v.Command, &traces, &v.Blurred, &v.Ack, &v.AckOutcome, &v.AckCode, &v.AckDetail, &ackAt, &v.Asked, &v.AskedSeq,
+				&v.Command, &traces, &v.Blurred, &v.Ack, &v.AckOutcome, &v.AckCode, &v.AckDetail, &ackAt, &v.Asked, &v.AskedSeq,
 				&v.Seen, &v.Evidence, &seenAt, &v.Missing, &v.Tries, &v.Misses, &retryAt); err != nil {
 				return err
 			}

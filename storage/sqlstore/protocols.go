@@ -77,12 +77,13 @@ func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.Enrollm
 	return k, err
 }
 
-func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, kind apple.TokenKind) error {
+func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey, kind apple.TokenKind, before mdm.Generation) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "token", `UPDATE keelson_apple_token SET cleared = 1 WHERE tenant = ? AND enrollment = ? AND kind = ?`, t.id, e, kind)
+	_, err = t.exec(ctx, "token", `UPDATE keelson_apple_token SET cleared = 1 WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation < ?`,
+		t.id, e, kind, before)
 	return err
 }
 

@@ -61,57 +61,60 @@ func (e *entryRow) entry() queue.Entry {
 	return e.Entry
 }
 
-func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) ([]int64, error) {
+func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) error {
 	t, err := r.s.join(x)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	seqs := make([]int64, len(entries))
 	for i := range entries {
-		if seqs[i], err = t.enqueue(ctx, &entries[i]); err != nil {
-			return nil, err
+		if err := t.enqueue(ctx, &entries[i]); err != nil {
+			return err
 		}
 	}
-	return seqs, nil
+	return nil
 }
 
-func (t *tx) enqueue(ctx context.Context, e *queue.Entry) (int64, error) {
+func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 	var idem sql.NullString
 	if e.Idempotency != "" {
 		idem = sql.NullString{String: e.Idempotency, Valid: true}
-		var n int
-		err := t.q.QueryRowContext(ctx, `SELECT
-			(SELECT count(*) FROM keelson_queue WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3) +
-			(SELECT count(*) FROM keelson_done WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3)`,
-			t.id, e.Enrollment, e.Idempotency).Scan(&n)
-		if err != nil {
-			return 0, failure("read idempotency", err)
+		err := t.q.QueryRowContext(ctx, `SELECT uid, seq FROM keelson_queue WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3
+			UNION ALL SELECT uid, seq FROM keelson_done WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3`,
+			t.id, e.Enrollment, e.Idempotency).Scan(&e.ID, &e.Seq)
+		if err == nil {
+			return nil
 		}
-		if n > 0 {
-			return 0, nil
+		if err = failure("command", err); mdm.CodeOf(err) != mdm.CodeNotFound {
+			return err
 		}
 	}
 	if e.Supersede != "" {
 		_, err := t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: e.Queued},
 			`enrollment = ? AND supersede = ? AND sent = 0`, e.Enrollment, e.Supersede)
 		if err != nil {
-			return 0, err
+			return err
 		}
 	}
 	var known int
 	if err := t.q.QueryRowContext(ctx, `SELECT count(*) FROM keelson_done WHERE tenant = ? AND uid = ?`, t.id, e.ID).Scan(&known); err != nil {
-		return 0, failure("read a command", err)
+		return failure("read a command", err)
 	}
+	const taken = "a command with this id exists"
 	if known > 0 {
-		return 0, mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
+		return mdm.Errorf(mdm.CodeConflict, "id", taken)
 	}
-	return t.insert(ctx, "queue", `INSERT INTO keelson_queue
+	seq, err := t.insert(ctx, "queue", `INSERT INTO keelson_queue
 		(tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
 		 not_before, expires, resource, supersede, idempotency, redelivery, queued_at)
 		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ? FROM keelson_content c WHERE c.tenant = ? AND c.sha = ?`,
 		t.id, e.Enrollment, e.Lane, e.ID, e.Generation, e.Owner, e.Ref.Key, e.Ref.Order, e.Kind,
 		mdm.Micros(e.NotBefore), mdm.Micros(e.Expires), e.Resource, e.Supersede, idem, e.Redelivery, mdm.Micros(e.Queued),
 		t.id, e.Hash[:])
+	if err != nil {
+		return takenAs(err, "id", taken)
+	}
+	e.Seq = seq
+	return nil
 }
 
 // ending is how entries end.
@@ -234,43 +237,6 @@ func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error
 	return a, leaves && a.Standing == queue.StandingGood, nil
 }
 
-func (r queueRoom) Report(ctx context.Context, tenant mdm.TenantID, rep queue.Report) (f queue.Filed, a queue.Answer, err error) {
-	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		f = queue.Filed{}
-		if a, _, err = t.judge(ctx, rep.Poll); err != nil || a.Standing != queue.StandingGood {
-			return err
-		}
-		if f, err = t.file(ctx, a.Enrollment, rep); err != nil {
-			return err
-		}
-		if f.Known && !rep.NotNow {
-			if err := t.effects(ctx, f.Result); err != nil {
-				return err
-			}
-		}
-		a.Handouts, err = t.next(ctx, a.Enrollment, rep.Poll)
-		return err
-	})
-	if err != nil {
-		return queue.Filed{}, queue.Answer{}, err
-	}
-	return f, a, nil
-}
-
-// effects writes what the owner's results call for.
-func (t *tx) effects(ctx context.Context, r mdm.Result) error {
-	evidence, outbox := queue.Effects(r.Owner)
-	if evidence && !r.Late() {
-		if err := t.acknowledge(ctx, r); err != nil {
-			return err
-		}
-	}
-	if outbox {
-		return t.appendEvent(ctx, queue.EndedEvent(t.tenant, r))
-	}
-	return nil
-}
-
 func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
 	t, err := r.s.join(x)
 	if err != nil {
@@ -280,25 +246,44 @@ func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep que
 }
 
 func (t *tx) file(ctx context.Context, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
-	f := queue.Filed{Result: mdm.Result{
-		Command: rep.Command, Enrollment: e.Key, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
+	res := mdm.Result{
+		Command: rep.Command, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
 		Current: e.Generation, Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now,
-	}}
-	res := &f.Result
-	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind FROM keelson_queue
-		WHERE tenant = ? AND uid = ? AND enrollment = ?`, t.id, rep.Command, e.Key).
-		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind)
+	}
+	var was mdm.Outcome
+	var lateAt int64
+	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind, '', 0 FROM keelson_queue
+		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3
+		UNION ALL SELECT seq, generation, owner, ref_key, ref_order, kind, outcome, late_at FROM keelson_done
+		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3`, t.id, rep.Command, e.Key).
+		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, &was, &lateAt)
 	if err != nil {
 		if err = failure("command", err); mdm.CodeOf(err) == mdm.CodeNotFound {
-			return queue.Filed{}, nil
+			return queue.Filed{Filing: queue.FilingForeign}, nil
 		}
 		return queue.Filed{}, err
 	}
-	f.Known = true
-	if rep.NotNow {
+	switch {
+	case was == "" && rep.NotNow:
 		_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET held_at = ? WHERE tenant = ? AND seq = ?`, mdm.Micros(rep.Now), t.id, res.Seq)
-		return f, err
+		return queue.Filed{Filing: queue.FilingNotNow}, err
+	case was == "":
+		_, err = t.finish(ctx, ending{rep.Outcome, rep.Code, rep.Detail, rep.Body, rep.Now}, `seq = ?`, res.Seq)
+		return queue.Filed{Filing: queue.FilingNew, Result: res}, err
+	case rep.NotNow, lateAt != 0, !endedWithout(was):
+		return queue.Filed{Filing: queue.FilingRepeated}, nil
 	}
-	_, err = t.finish(ctx, ending{rep.Outcome, rep.Code, rep.Detail, rep.Body, rep.Now}, `seq = ?`, res.Seq)
-	return f, err
+	_, err = t.exec(ctx, "done", `UPDATE keelson_done SET late_outcome = ?, late_code = ?, late_detail = ?, late_at = ?, body = ?
+		WHERE tenant = ? AND seq = ? AND late_at = 0`, rep.Outcome, rep.Code, rep.Detail, mdm.Micros(rep.Now), rep.Body, t.id, res.Seq)
+	return queue.Filed{Filing: queue.FilingLate, Result: res}, err
+}
+
+// endedWithout reports whether an entry with that outcome had ended without the
+// device's answer.
+func endedWithout(o mdm.Outcome) bool {
+	switch o {
+	case mdm.OutcomeCanceled, mdm.OutcomeSuperseded, mdm.OutcomeExpired, mdm.OutcomeUnknown:
+		return true
+	}
+	return false
 }

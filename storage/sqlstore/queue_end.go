@@ -9,69 +9,91 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now time.Time) (queue.CancelAnswer, error) {
+// endAll ends the entries that match without the device, and returns what their
+// owners are told. Expired entries that had left end as unknown.
+func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, where string, args ...any) (out []mdm.Result, sent int, err error) {
+	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.sent,
+		e.id, e.uid, e.host, e.generation, h.uid, h.platform
+		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment JOIN keelson_host h ON h.id = e.host
+		WHERE q.tenant = ? AND q.seq IN (SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+`) ORDER BY q.seq`,
+		append([]any{t.id, t.id}, args...), func(rows *sql.Rows) error {
+			r := mdm.Result{Outcome: o, At: now}
+			var times int
+			if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, &times,
+				&r.Enrollment, &r.Life, &r.Host, &r.Current, &r.HostID, &r.Platform); err != nil {
+				return err
+			}
+			if times > 0 {
+				sent++
+				if o == mdm.OutcomeExpired {
+					r.Outcome = mdm.OutcomeUnknown
+				}
+			}
+			out = append(out, r)
+			return nil
+		})
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, r := range out {
+		if _, err := t.finish(ctx, ending{outcome: r.Outcome, at: now}, `seq = ?`, r.Seq); err != nil {
+			return nil, 0, err
+		}
+	}
+	return out, sent, nil
+}
+
+func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now time.Time) (queue.CancelAnswer, mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return "", err
+		return "", mdm.Result{}, err
 	}
-	n, err := t.finish(ctx, ending{outcome: mdm.OutcomeCanceled, at: now}, `uid = ? AND sent = 0`, id)
+	ended, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `uid = ? AND sent = 0`, id)
 	if err != nil {
-		return "", err
+		return "", mdm.Result{}, err
 	}
-	if n > 0 {
-		return queue.Canceled, nil
+	if len(ended) > 0 {
+		return queue.Canceled, ended[0], nil
 	}
 	var waiting, done bool
 	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ?1 AND uid = ?2),
 		EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ?1 AND uid = ?2)`, t.id, id).Scan(&waiting, &done)
 	switch {
 	case err != nil:
-		return "", failure("read a command", err)
+		return "", mdm.Result{}, failure("read a command", err)
 	case waiting:
-		return queue.TooLate, nil
+		return queue.TooLate, mdm.Result{}, nil
 	case done:
-		return queue.Ended, nil
+		return queue.Ended, mdm.Result{}, nil
 	}
-	return "", failure("command", sql.ErrNoRows)
+	return "", mdm.Result{}, failure("command", sql.ErrNoRows)
 }
 
-func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, gen mdm.Generation, now time.Time) (int, error) {
+func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, gen mdm.Generation, now time.Time) ([]mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n, err := t.finish(ctx, ending{outcome: mdm.OutcomeCanceled, at: now}, `enrollment = ? AND generation < ?`, k, gen)
-	return int(n), err
+	out, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `enrollment = ? AND generation < ?`, k, gen)
+	return out, err
 }
 
-func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (sent bool, err error) {
+func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o mdm.Owner, key int64, now time.Time) (taken, left int, err error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	const where = `enrollment = ? AND owner = ? AND ref_key = ?`
-	err = t.q.QueryRowContext(ctx, `SELECT coalesce(max(sent), 0) > 0 FROM keelson_queue WHERE tenant = ? AND `+where, t.id, k, o, key).Scan(&sent)
-	if err != nil {
-		return false, failure("read the queue", err)
-	}
-	_, err = t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: now}, where, k, o, key)
-	return sent, err
+	out, left, err := t.endAll(ctx, mdm.OutcomeSuperseded, now, `enrollment = ? AND owner = ? AND ref_key = ?`, k, o, key)
+	return len(out) - left, left, err
 }
 
-func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit int) (int, error) {
+func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit int) ([]mdm.Result, error) {
 	t, err := r.s.join(x)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var last sql.NullInt64
-	n := mdm.Micros(now)
-	err = t.q.QueryRowContext(ctx, `SELECT max(seq) FROM (SELECT seq FROM keelson_queue
-		WHERE tenant = ? AND expires > 0 AND expires <= ? ORDER BY seq LIMIT ?)`, t.id, n, limit).Scan(&last)
-	if err != nil || !last.Valid {
-		return 0, failure("read the queue", err)
-	}
-	ended, err := t.finish(ctx, ending{outcome: mdm.OutcomeExpired, at: now}, `expires > 0 AND expires <= ? AND seq <= ?`, n, last.Int64)
-	return int(ended), err
+	out, _, err := t.endAll(ctx, mdm.OutcomeExpired, now, `expires > 0 AND expires <= ? ORDER BY seq LIMIT ?`, mdm.Micros(now), limit)
+	return out, err
 }
 
 func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Time, after mdm.EnrollmentKey, limit int) (keys []mdm.EnrollmentKey, err error) {
@@ -95,16 +117,24 @@ func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Ti
 
 // eitherColumns reads waiting and ended entries alike.
 const (
-	waitingColumns = entryColumns + `, '' AS outcome, '' AS code, '' AS detail, NULL AS body, 0 AS ended_at`
-	doneColumns    = entryColumns + `, q.outcome, q.code, q.detail, q.body, q.ended_at`
+	waitingColumns = entryColumns + `, '' AS outcome, '' AS code, '' AS detail, NULL AS body, 0 AS ended_at,
+		'' AS late_outcome, '' AS late_code, '' AS late_detail, 0 AS late_at`
+	doneColumns = entryColumns + `, q.outcome, q.code, q.detail, q.body, q.ended_at,
+		q.late_outcome, q.late_code, q.late_detail, q.late_at`
 )
 
 func scanDone(scan func(...any) error) (queue.Done, error) {
 	var row entryRow
 	var d queue.Done
-	var ended int64
-	if err := scan(append(row.targets(), &d.Outcome, &d.Code, &d.Detail, &d.Body, &ended)...); err != nil {
+	var late queue.LateAnswer
+	var ended, lateAt int64
+	if err := scan(append(row.targets(), &d.Outcome, &d.Code, &d.Detail, &d.Body, &ended,
+		&late.Outcome, &late.Code, &late.Detail, &lateAt)...); err != nil {
 		return d, err
+	}
+	if lateAt != 0 {
+		late.At = mdm.FromMicros(lateAt)
+		d.Late = &late
 	}
 	d.Entry, d.EndedAt = row.entry(), mdm.FromMicros(ended)
 	return d, nil

@@ -55,6 +55,7 @@ CREATE TABLE keelson_enrollment (
   natural_key     TEXT NOT NULL,
   protocol        TEXT NOT NULL,
   channel         TEXT NOT NULL,
+  parent          INTEGER NOT NULL, -- the device channel of a user channel, 0 else
   host            INTEGER NOT NULL,
   generation      INTEGER NOT NULL,
   state           TEXT NOT NULL,
@@ -194,8 +195,12 @@ CREATE TABLE keelson_done (
   outcome    TEXT NOT NULL,
   code       TEXT NOT NULL,
   detail     TEXT NOT NULL,
-  body       BLOB,
-  ended_at   INTEGER NOT NULL
+  body       BLOB, -- sealed
+  ended_at   INTEGER NOT NULL,
+  late_outcome TEXT NOT NULL DEFAULT '', -- an answer that came after the entry had ended without it
+  late_code    TEXT NOT NULL DEFAULT '',
+  late_detail  TEXT NOT NULL DEFAULT '',
+  late_at      INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX keelson_done_uid ON keelson_done (tenant, uid);
 CREATE INDEX keelson_done_enrollment ON keelson_done (tenant, enrollment, seq);
@@ -271,7 +276,6 @@ CREATE TABLE keelson_row (
   content     BLOB NOT NULL,
   ordered     INTEGER NOT NULL,
   since       INTEGER NOT NULL,
-  sent        INTEGER NOT NULL,
   command     TEXT NOT NULL,
   traces      BLOB NOT NULL, -- (order as 8 bytes, SHA-256) each
   blurred     INTEGER NOT NULL,
