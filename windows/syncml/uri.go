@@ -71,7 +71,8 @@ func decodeRune(s string) (rune, int) {
 		}
 	}
 	if n > 0 {
-		if r, size := utf8.DecodeRune(buf[:n]); r != utf8.RuneError && size == n {
+		// An invalid sequence gives RuneError of size 1; U+FFFD itself has 3.
+		if r, size := utf8.DecodeRune(buf[:n]); size == n && (r != utf8.RuneError || n == 3) {
 			return r, took
 		}
 	}

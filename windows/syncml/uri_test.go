@@ -24,6 +24,7 @@ func TestURIKey(t *testing.T) {
 		{"./a/%zz", "device/a/%25zz"},
 		{"./a/caf%C3%A9", "device/a/café"},
 		{"./a/CAFÉ", "device/a/café"},
+		{"./a/%EF%BF%BD", "device/a/\ufffd"},
 		{"./a/%C3", "device/a/%25c3"},
 		{"https://MDM.example.com/x", "https://mdm.example.com/x"},
 		{"", ""},
