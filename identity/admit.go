@@ -117,6 +117,12 @@ func (s *Service) Retire(ctx context.Context, tx mdm.Tx, n mdm.Natural, keep mdm
 	return s.c.Store.SupersedeBound(ctx, tx, n, keep)
 }
 
+// Enrollment returns the channel of that natural key within a unit of work, or a
+// [mdm.CodeNotFound] error.
+func (s *Service) Enrollment(ctx context.Context, tx mdm.Tx, n mdm.Natural) (mdm.Enrollment, error) {
+	return s.c.Store.EnrollmentTx(ctx, tx, n)
+}
+
 // Place says how far a verified certificate is trusted.
 func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (Trust, error) {
 	c, err := s.c.Store.Certificate(ctx, t, HashOf(leaf))
