@@ -36,6 +36,7 @@ type Store interface {
 // Push is how to wake one channel.
 type Push struct {
 	Enrollment mdm.EnrollmentKey
+	Natural    mdm.Natural // of the enrollment; read-only, joined
 	Topic      string
 	Token      []byte // sealed
 	Magic      []byte // sealed

@@ -1,0 +1,197 @@
+package keelson
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/keelson-mdm/keelson/apple/command"
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/queue"
+	"github.com/keelson-mdm/keelson/windows/syncml"
+)
+
+// Commands is the API of the command queue.
+type Commands struct{ t *Tenant }
+
+// CommandRequest is a command for one host.
+type CommandRequest struct {
+	// Kind is mdm.KindDeviceInformation (Content: the queries, one a line),
+	// mdm.KindRawApple (a property list with a RequestType) or mdm.KindSyncML.
+	Kind        string         `json:"kind"`
+	Content     []byte         `json:"content,omitempty"`
+	Urgent      bool           `json:"urgent,omitempty"`
+	NotBefore   time.Time      `json:"not_before,omitzero"`
+	Expires     time.Time      `json:"expires,omitzero"`
+	Redelivery  mdm.Redelivery `json:"redelivery,omitempty"`
+	Resource    string         `json:"resource,omitempty"`
+	Supersede   string         `json:"supersede,omitempty"`
+	Idempotency string         `json:"-"`
+}
+
+// Command is a queued command as administrators see it.
+type Command struct {
+	ID      mdm.CommandID `json:"id"`
+	Kind    string        `json:"kind"`
+	Owner   mdm.Owner     `json:"owner"`
+	Queued  time.Time     `json:"queued_at"`
+	SentAt  time.Time     `json:"sent_at,omitzero"`
+	Sent    int           `json:"sent"`
+	Held    time.Time     `json:"not_now_at,omitzero"`
+	Outcome mdm.Outcome   `json:"outcome,omitempty"` // empty while it waits
+	Code    string        `json:"code,omitempty"`
+	Detail  string        `json:"detail,omitempty"`
+	EndedAt time.Time     `json:"ended_at,omitzero"`
+	seq     int64
+}
+
+func public(d queue.Done) Command {
+	return Command{
+		ID: d.ID, Kind: d.Kind, Owner: d.Owner, Queued: d.Queued, SentAt: d.SentAt, Sent: d.Sent, Held: d.Held,
+		Outcome: d.Outcome, Code: d.Code, Detail: d.Detail, EndedAt: d.EndedAt, seq: d.Seq,
+	}
+}
+
+// Send queues a command for a host's device channel, and wakes the device.
+func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (mdm.CommandID, error) {
+	if err := a.t.may(ctx, "commands.write", string(h)); err != nil {
+		return "", err
+	}
+	host, err := a.t.m.lifecycle.Host(ctx, a.t.id, h)
+	if err != nil {
+		return "", err
+	}
+	if err := checkCommand(host.Platform, r); err != nil {
+		return "", err
+	}
+	var id mdm.CommandID
+	err = a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
+		e, err := a.channel(ctx, tx, host.Key)
+		if err != nil {
+			return err
+		}
+		c := queue.Command{
+			Enrollment: e.Key, Generation: e.Generation, Owner: mdm.OwnerApplication, Kind: r.Kind, Content: r.Content,
+			NotBefore: r.NotBefore, Expires: r.Expires, Redelivery: r.Redelivery,
+			Resource: r.Resource, Supersede: r.Supersede, Idempotency: r.Idempotency,
+		}
+		if r.Urgent {
+			c.Lane = queue.LaneUrgent
+		}
+		entries, err := a.t.m.queue.Enqueue(ctx, tx, []queue.Command{c})
+		if err != nil {
+			return err
+		}
+		id = entries[0].ID
+		tx.AfterCommit(func() { a.t.m.waker.wake(a.t.id, []mdm.EnrollmentKey{e.Key}) })
+		return nil
+	})
+	return id, err
+}
+
+// channel is the host's enrolled device channel.
+func (a *Commands) channel(ctx context.Context, tx mdm.Tx, h mdm.HostKey) (mdm.Enrollment, error) {
+	es, err := a.t.m.c.Store.Lifecycle().EnrollmentsOf(ctx, tx, h)
+	if err != nil {
+		return mdm.Enrollment{}, err
+	}
+	for _, e := range es {
+		if e.Channel == mdm.DeviceChannel && e.State == mdm.EnrollmentEnrolled {
+			return e, nil
+		}
+	}
+	return mdm.Enrollment{}, mdm.Errorf(mdm.CodeConflict, "host", "the host is not enrolled: nothing can be sent to it")
+}
+
+// checkCommand refuses what the platform's protocol could not carry.
+func checkCommand(p mdm.Platform, r CommandRequest) error {
+	switch {
+	case r.Kind == mdm.KindDeviceInformation && p.Apple():
+		_, err := command.Encode("check", command.DeviceInformation{Queries: strings.Fields(string(r.Content))})
+		return err
+	case r.Kind == mdm.KindRawApple && p.Apple():
+		_, err := command.ParseRaw(r.Content)
+		return err
+	case r.Kind == mdm.KindSyncML && p == mdm.Windows:
+		_, err := syncml.DecodeFragment(r.Content, nil)
+		return err
+	}
+	return mdm.Errorf(mdm.CodeInvalid, "kind", "no command of kind %q for this host's platform", r.Kind)
+}
+
+// Get returns a command; its owner's answer is in Answer.
+func (a *Commands) Get(ctx context.Context, id mdm.CommandID) (Command, error) {
+	if err := a.t.may(ctx, "commands.read", string(id)); err != nil {
+		return Command{}, err
+	}
+	d, err := a.t.m.queue.Get(ctx, a.t.id, id)
+	return public(d), err
+}
+
+// Answer returns what the device answered, byte for byte; nil when it has not,
+// or when nothing was kept.
+func (a *Commands) Answer(ctx context.Context, id mdm.CommandID) ([]byte, error) {
+	if err := a.t.may(ctx, "commands.answer", string(id)); err != nil {
+		return nil, err
+	}
+	d, err := a.t.m.queue.Get(ctx, a.t.id, id)
+	return d.Body, err
+}
+
+// List lists a host's commands, the newest first; after is the last one of the
+// page before, empty to begin.
+func (a *Commands) List(ctx context.Context, h mdm.HostID, after mdm.CommandID, limit int) ([]Command, error) {
+	if err := a.t.may(ctx, "commands.read", string(h)); err != nil {
+		return nil, err
+	}
+	if limit <= 0 || limit > 1000 {
+		limit = 100
+	}
+	host, err := a.t.m.lifecycle.Host(ctx, a.t.id, h)
+	if err != nil {
+		return nil, err
+	}
+	es, err := a.t.m.lifecycle.Enrollments(ctx, a.t.id, host.Key)
+	if err != nil || len(es) == 0 {
+		return nil, err
+	}
+	var before int64
+	if after != "" {
+		d, err := a.t.m.queue.Get(ctx, a.t.id, after)
+		if err != nil {
+			return nil, err
+		}
+		before = d.Seq
+	}
+	ds, err := a.t.m.queue.List(ctx, a.t.id, es[len(es)-1].Key, before, limit)
+	out := make([]Command, len(ds))
+	for i, d := range ds {
+		out[i] = public(d)
+	}
+	return out, err
+}
+
+// Cancel takes back a command of the application's, truthfully: queue.Canceled,
+// queue.TooLate when it has left, or queue.Ended. Commands that an engine queued
+// are taken back by changing what the engine works towards.
+func (a *Commands) Cancel(ctx context.Context, id mdm.CommandID) (queue.CancelAnswer, error) {
+	if err := a.t.may(ctx, "commands.write", string(id)); err != nil {
+		return "", err
+	}
+	d, err := a.t.m.queue.Get(ctx, a.t.id, id)
+	if err != nil {
+		return "", err
+	}
+	if d.Owner != mdm.OwnerApplication {
+		return "", mdm.Errorf(mdm.CodeForbidden, "id", "this command belongs to %s: change what it works towards instead", d.Owner)
+	}
+	var answer queue.CancelAnswer
+	err = a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
+		var r mdm.Result
+		if answer, r, err = a.t.m.queue.Cancel(ctx, tx, id); err != nil || answer != queue.Canceled {
+			return err
+		}
+		return a.t.m.results(ctx, tx, []mdm.Result{r})
+	})
+	return answer, err
+}

@@ -1,0 +1,89 @@
+package keelson
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"time"
+
+	"github.com/keelson-mdm/keelson/apple"
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/scep"
+)
+
+// base is what every URL that a device remembers begins with, behind the host.
+// It cannot be changed later.
+const base = "/mdm/v1/"
+
+// windowsDiscovery is the one path that Windows fixes itself.
+const windowsDiscovery = "/EnrollmentServer/Discovery.svc"
+
+func (c *Config) appleURLs(t mdm.TenantID) apple.URLs {
+	at := c.URL + base + string(t)
+	return apple.URLs{CheckIn: at + "/apple/checkin", Server: at + "/apple/server", SCEP: at + "/scep"}
+}
+
+// byTenant picks the handler of the tenant that the path names.
+func byTenant(h func(mdm.TenantID) http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := mdm.TenantID(r.PathValue("tenant"))
+		if err := t.Validate(); err != nil {
+			http.Error(w, "no such address", http.StatusBadRequest)
+			return
+		}
+		h(t).ServeHTTP(w, r)
+	})
+}
+
+func (m *MDM) registerApple(mux *http.ServeMux) {
+	mux.Handle(base+"{tenant}/apple/checkin", byTenant(m.apple.CheckIn))
+	mux.Handle(base+"{tenant}/apple/server", byTenant(m.apple.Commands))
+	mux.Handle(base+"{tenant}/apple/enroll/{link}", byTenant(func(t mdm.TenantID) http.Handler {
+		return m.apple.Enroll(t, func(r *http.Request) string { return r.PathValue("link") })
+	}))
+	mux.Handle(base+"{tenant}/scep", byTenant(m.scep))
+}
+
+func (m *MDM) registerWindows(mux *http.ServeMux) {
+	mux.Handle(windowsDiscovery, m.windows.Discovery(mdm.DefaultTenant))
+	mux.Handle(base+"{tenant}/windows/discovery", byTenant(m.windows.Discovery))
+	mux.Handle(base+"{tenant}/windows/policy", byTenant(m.windows.Policy))
+	mux.Handle(base+"{tenant}/windows/enroll", byTenant(m.windows.Enroll))
+	mux.Handle(base+"{tenant}/windows/manage", byTenant(m.windows.Manage))
+}
+
+// scep is the SCEP endpoint of a tenant.
+func (m *MDM) scep(t mdm.TenantID) http.Handler {
+	var chain []*x509.Certificate
+	if roots, err := m.c.CA.Roots(context.Background(), t); err == nil && m.c.RA.Certificate != nil {
+		chain = roots
+	}
+	h, err := scep.New(*m.ra, scep.IssuerFunc(m.issue), &scep.Options{
+		Tenant: t, Chain: chain, Renewal: renewals{m, t}, Clock: m.c.Clock, Rand: m.c.Rand, Log: m.c.Log,
+	})
+	if err != nil {
+		m.c.Log.Error("SCEP cannot be served", "tenant", t, "error", err)
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "unavailable", http.StatusServiceUnavailable)
+		})
+	}
+	return h
+}
+
+// issue is the seam from SCEP to identity.
+func (m *MDM) issue(ctx context.Context, r scep.Request) (*x509.Certificate, error) {
+	if r.Renewal != nil {
+		return m.identity.Renew(ctx, r.Tenant, r.Renewal, r.CSR.PublicKey)
+	}
+	return m.identity.Issue(ctx, r.Tenant, r.Challenge, r.CSR.PublicKey)
+}
+
+// renewals judges who signs a renewal request.
+type renewals struct {
+	m *MDM
+	t mdm.TenantID
+}
+
+func (v renewals) Verify(leaf *x509.Certificate, _ time.Time) error {
+	return v.m.identity.Verify(context.Background(), v.t, leaf)
+}
