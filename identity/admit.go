@@ -140,3 +140,16 @@ func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certific
 	}
 	return TrustOrphan, nil
 }
+
+// NaturalOf returns the channel that a certificate is bound to, or a
+// [mdm.CodeIdentity] error.
+func (s *Service) NaturalOf(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (mdm.Natural, error) {
+	c, err := s.c.Store.Certificate(ctx, t, pin)
+	if err != nil {
+		return "", foreign(err)
+	}
+	if c.Natural == "" {
+		return "", mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate has not authenticated yet")
+	}
+	return c.Natural, nil
+}

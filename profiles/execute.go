@@ -170,12 +170,12 @@ func (g *Engine) instruction(ctx context.Context, tx mdm.Tx, c *ChannelPlan, s *
 		if err != nil {
 			return queue.Command{}, false, err
 		}
-		if in, err = format.Install(docs[s.Row.Content], content, s.Nodes); err != nil {
+		if in, err = format.Install(docs[s.Row.Content], content, s.Left); err != nil {
 			return queue.Command{}, false, err
 		}
 	} else {
 		var err error
-		if in, ok, err = format.Remove(s.Row.Identifier, s.Nodes); err != nil || !ok {
+		if in, ok, err = format.Remove(s.Row.Identifier, s.Left); err != nil || !ok {
 			return queue.Command{}, false, err
 		}
 	}

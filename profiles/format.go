@@ -26,15 +26,29 @@ type Document struct {
 	Name       string // PayloadDisplayName; empty on Windows
 	UUID       string // PayloadUUID; empty on Windows
 	Class      Class
-	// Nodes are the things on the device that the profile owns, in canonical
-	// form: LocURIs on Windows, nothing on Apple.
-	Nodes []string
+	// Nodes are the things on the device that the profile owns: LocURIs on
+	// Windows, nothing on Apple.
+	Nodes []Node
 	// Provable is the highest rung of evidence that observation can reach;
 	// [Accepted] means that nothing can be read back.
 	Provable Evidence
 	Warnings []string // for the person who uploads
 	// Raw is what the [Format] keeps for itself.
 	Raw any
+}
+
+// Node is a thing on a device that profiles own: two are the same when their
+// keys are equal. Address is how the device is told of it.
+type Node struct {
+	Key     string
+	Address string
+}
+
+// Leftovers are nodes that an instruction deletes, and those that it must not
+// touch while it does: what other profiles of the device own.
+type Leftovers struct {
+	Drop []Node
+	Keep []Node
 }
 
 // Instruction is a command for a device, before it is queued.
@@ -49,12 +63,12 @@ type Format interface {
 	// Parse checks content as an administrator uploads it. Errors are
 	// [*mdm.Error] with the path of what is wrong.
 	Parse(content []byte) (*Document, error)
-	// Install instructs a device to carry doc. Nodes in drop, left over from
-	// earlier contents, are deleted first.
-	Install(doc *Document, content []byte, drop []string) (Instruction, error)
-	// Remove instructs a device to carry the slot no more. drop are the nodes
-	// to delete. It returns false when there is nothing to send.
-	Remove(identifier string, drop []string) (Instruction, bool, error)
+	// Install instructs a device to carry doc. What is left over from earlier
+	// contents is deleted first.
+	Install(doc *Document, content []byte, left Leftovers) (Instruction, error)
+	// Remove instructs a device to carry the slot no more. It returns false
+	// when there is nothing to send.
+	Remove(identifier string, left Leftovers) (Instruction, bool, error)
 	// Observe asks what the device carries. It returns false when nothing of
 	// docs can be observed.
 	Observe(docs []*Document) (Instruction, bool, error)

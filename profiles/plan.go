@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -45,9 +46,8 @@ type Step struct {
 	Row  Row
 	Drop bool // delete the row; what waits in the queue for it ends
 	Send bool // queue the row's instruction; an earlier one ends
-	// Nodes are left-overs that the instruction deletes.
-	Nodes []string
-	Ask   bool // the row is to be observed
+	Left Leftovers
+	Ask  bool // the row is to be observed
 
 	open int64 // the order before this one, when it was not answered
 }
@@ -124,14 +124,14 @@ type channel struct {
 	plan  *HostPlan
 	rows  map[SlotKey]*Row
 	want  map[SlotKey]*Profile
-	owned map[string]bool // nodes of desired documents
+	owned map[string]Node // nodes of desired documents, by key
 	freed map[string]bool // nodes that a step of this plan gives up
 	steps map[SlotKey]*Step
 }
 
 func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	c := &channel{
-		in: in, plan: p, rows: map[SlotKey]*Row{}, owned: map[string]bool{},
+		in: in, plan: p, rows: map[SlotKey]*Row{}, owned: map[string]Node{},
 		freed: map[string]bool{}, steps: map[SlotKey]*Step{},
 	}
 	for i := range ch.Rows {
@@ -140,7 +140,7 @@ func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	c.want = desire(in, c.rows)
 	for _, w := range c.want {
 		for _, n := range c.nodes(w.Content) {
-			c.owned[n] = true
+			c.owned[n.Key] = n
 		}
 	}
 	for slot, w := range c.want {
@@ -161,7 +161,7 @@ func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	return out
 }
 
-func (c *channel) nodes(h mdm.Hash) []string {
+func (c *channel) nodes(h mdm.Hash) []Node {
 	if d := c.in.Documents[h]; d != nil {
 		return d.Nodes
 	}
@@ -175,27 +175,37 @@ func (c *channel) due(t time.Time) {
 	}
 }
 
-// leftover lists, sorted, the nodes of traces that keep does not name and no
-// desired profile owns.
-func (c *channel) leftover(traces []Trace, keep []string) []string {
-	var out []string
+// leftover returns, in key order, the nodes of traces that the content keep does
+// not name and no desired profile owns, and what is to be kept meanwhile.
+func (c *channel) leftover(traces []Trace, keep []Node) Leftovers {
+	drop := make(map[string]Node)
 	for _, t := range traces {
 		for _, n := range c.nodes(t.Content) {
-			if slices.Contains(keep, n) {
+			if slices.ContainsFunc(keep, func(k Node) bool { return k.Key == n.Key }) {
 				continue
 			}
-			c.freed[n] = true
-			if !c.owned[n] {
-				out = append(out, n)
+			c.freed[n.Key] = true
+			if _, ok := c.owned[n.Key]; !ok {
+				drop[n.Key] = n
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	if len(drop) == 0 {
+		return Leftovers{}
+	}
+	return Leftovers{Drop: inOrder(drop), Keep: inOrder(c.owned)}
+}
+
+func inOrder(m map[string]Node) []Node {
+	out := make([]Node, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[k])
+	}
+	return out
 }
 
 // instruct gives r a new instruction.
-func (c *channel) instruct(r Row, op Op, nodes []string) *Step {
+func (c *channel) instruct(r Row, op Op, left Leftovers) *Step {
 	before := r.Order
 	if r.Ack == r.Order {
 		before = 0
@@ -204,5 +214,5 @@ func (c *channel) instruct(r Row, op Op, nodes []string) *Step {
 	if op == Install {
 		r.Traces = append(slices.Clone(r.Traces), Trace{Order: r.Order, Content: r.Content})
 	}
-	return &Step{Row: r, Send: true, Nodes: nodes, open: before}
+	return &Step{Row: r, Send: true, Left: left, open: before}
 }

@@ -35,7 +35,7 @@ func (c *channel) install(e mdm.EnrollmentKey, slot SlotKey, w *Profile) {
 		c.steps[slot] = c.instruct(Row{
 			Enrollment: e, Slot: slot, Identifier: w.Identifier, Family: w.Family,
 			Profile: w.Key, Revision: w.Revision, Content: w.Content,
-		}, Install, nil)
+		}, Install, Leftovers{})
 		return
 	}
 	next := *r
@@ -118,14 +118,14 @@ func (c *channel) remove(r *Row) {
 		}
 		return
 	}
-	nodes := c.leftover(next.Traces, nil)
+	left := c.leftover(next.Traces, nil)
 	switch {
-	case len(next.Traces) == 0, r.Family == WindowsProfile && len(nodes) == 0:
+	case len(next.Traces) == 0, r.Family == WindowsProfile && len(left.Drop) == 0:
 		c.steps[r.Slot] = &Step{Row: next, Drop: true}
 	case c.held(r):
 	default:
 		next.Tries, next.Misses = 0, 0
-		c.steps[r.Slot] = c.instruct(next, Remove, nodes)
+		c.steps[r.Slot] = c.instruct(next, Remove, left)
 	}
 }
 
@@ -182,11 +182,11 @@ func (c *channel) rewrite() {
 			continue
 		}
 		for _, n := range c.nodes(w.Content) {
-			if c.freed[n] {
+			if c.freed[n.Key] {
 				next := *r
 				next.Profile, next.Revision, next.Content = w.Key, w.Revision, w.Content
 				next.Traces = settled(r)
-				c.steps[slot] = c.instruct(next, Install, nil)
+				c.steps[slot] = c.instruct(next, Install, Leftovers{})
 				break
 			}
 		}

@@ -140,6 +140,8 @@ type Poll struct {
 	// SkipHeld leaves out entries that answered NotNow: set when this very
 	// message was a NotNow.
 	SkipHeld bool
+	// Judge only judges: nothing is handed out.
+	Judge bool
 	// Limit is how many entries may leave at once; 0 means 1.
 	Limit int
 	// MaxBytes bounds the sum of the content lengths; at least one entry leaves

@@ -78,6 +78,9 @@ func TestVerify(t *testing.T) {
 			x.Subject.Organization = []string{string(make([]byte, ca.MaxLeaf))}
 		}), now, ca.Foreign},
 		{"the root itself", c.Certificate(), now, ca.WrongPurpose},
+		{"an authority below the root", handmade(t, c, key, func(x *x509.Certificate) {
+			x.IsCA, x.BasicConstraintsValid = true, true
+		}), now, ca.WrongPurpose},
 		{"for Wi-Fi", issue(t, c, ca.Request{PublicKey: pub, CommonName: "x", Purpose: "wifi"}), now, ca.WrongPurpose},
 		{"for Wi-Fi, with a name", issue(t, c, ca.Request{PublicKey: pub, CommonName: "x", Purpose: "wifi", Name: device}), now, ca.WrongPurpose},
 		{"for Wi-Fi and expired", issue(t, c, ca.Request{PublicKey: pub, CommonName: "x", Purpose: "wifi"}), year.AddDate(1, 0, 0), ca.Expired},

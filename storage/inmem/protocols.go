@@ -33,6 +33,8 @@ func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.Enr
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		for _, k := range keys {
 			if p, ok := t.push.get(k); ok {
+				e, _ := t.enrollments.get(k)
+				p.Natural = e.Natural
 				out = append(out, p)
 			}
 		}

@@ -134,7 +134,7 @@ func (t *tx) poll(p queue.Poll) (queue.Answer, error) {
 		return queue.Answer{}, err
 	}
 	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
-	if a.Standing == queue.StandingGood {
+	if a.Standing == queue.StandingGood && !p.Judge {
 		a.Handouts, err = t.next(e, p)
 	}
 	return a, err

@@ -40,11 +40,11 @@ func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.Enr
 		for _, k := range keys {
 			args = append(args, k)
 		}
-		return t.each(ctx, "push", `SELECT enrollment, topic, token, magic, at FROM keelson_apple_push
-			WHERE tenant = ? AND enrollment IN (`+marks(len(keys))+`)`, args, func(rows *sql.Rows) error {
+		return t.each(ctx, "push", `SELECT p.enrollment, e.natural_key, p.topic, p.token, p.magic, p.at FROM keelson_apple_push p
+			JOIN keelson_enrollment e ON e.id = p.enrollment WHERE p.tenant = ? AND p.enrollment IN (`+marks(len(keys))+`)`, args, func(rows *sql.Rows) error {
 			var p apple.Push
 			var at int64
-			if err := rows.Scan(&p.Enrollment, &p.Topic, &p.Token, &p.Magic, &at); err != nil {
+			if err := rows.Scan(&p.Enrollment, &p.Natural, &p.Topic, &p.Token, &p.Magic, &at); err != nil {
 				return err
 			}
 			p.At = mdm.FromMicros(at)

@@ -234,7 +234,7 @@ func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error
 	}
 	e := row.enrollment()
 	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
-	return a, leaves && a.Standing == queue.StandingGood, nil
+	return a, leaves && !p.Judge && a.Standing == queue.StandingGood, nil
 }
 
 func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
