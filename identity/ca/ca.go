@@ -97,6 +97,10 @@ func New(cert *x509.Certificate, signer crypto.Signer, o *Options) (*CA, error) 
 // changed.
 func (c *CA) Certificate() *x509.Certificate { return c.cert }
 
+// Signer returns the authority's private key, so that an authority with an RSA
+// key can serve SCEP itself.
+func (c *CA) Signer() crypto.Signer { return c.signer }
+
 // Roots returns the certificate in use and then the retired ones. One authority
 // serves every tenant: the name in a leaf tells them apart.
 func (c *CA) Roots(context.Context, mdm.TenantID) ([]*x509.Certificate, error) {
