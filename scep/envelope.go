@@ -154,9 +154,10 @@ func (h *Handler) decrypt(envelope []byte) ([]byte, error) {
 	if e := (*mdm.Error)(nil); errors.As(err, &e) && e.Code.Answer().Transient {
 		return nil, fmt.Errorf("decrypt a request: %w", err)
 	}
-	unreadable := refuse(smallscep.BadMessageCheck,
-		mdm.WrapError(mdm.CodeMalformed, "pkcsPKIEnvelope", "the envelope does not open with our key", err))
-	if err != nil || len(key) != c.keyLen {
+	unreadable := refuse(smallscep.BadMessageCheck, &mdm.Error{
+		Code: mdm.CodeMalformed, Field: "pkcsPKIEnvelope", Message: "the envelope does not open with our key", Err: err,
+	})
+	if err != nil {
 		return nil, unreadable
 	}
 	block, err := c.block(key)

@@ -3,10 +3,14 @@ package scep
 import (
 	"bytes"
 	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"io"
 	"testing"
@@ -65,6 +69,72 @@ func TestEnvelopeIsNoOracle(t *testing.T) {
 	delete(answers, string(smallscep.BadAlg)) // the names of the algorithms are no secret
 	require.Len(t, answers, 1)
 	require.Contains(t, answers, string(smallscep.BadMessageCheck))
+}
+
+// What the encrypted part decrypts to is the sender's choice, and so is every
+// length in it: none may lead out of a slice, or past the padding's check.
+func TestEnvelopeHandmade(t *testing.T) {
+	e := newEndpoint(t, nil)
+	key := bytes.Repeat([]byte{7}, 16)
+	iv := bytes.Repeat([]byte{9}, 16)
+	block, err := aes.NewCipher(key)
+	require.NoError(t, err)
+	ivOf := func(iv []byte) asn1.RawValue { return asn1.RawValue{Tag: asn1.TagOctetString, Bytes: iv} }
+	for _, tt := range []struct {
+		name   string
+		plain  []byte // whole blocks, padding included
+		params asn1.RawValue
+		cut    int
+		opens  bool
+	}{
+		{name: "good", plain: append([]byte("0123456789abcde"), 1), opens: true},
+		{name: "nothing but padding", plain: bytes.Repeat([]byte{16}, 16), opens: true},
+		{name: "padding of 0", plain: append([]byte("0123456789abcde"), 0)},
+		{name: "padding of 17 octets", plain: bytes.Repeat([]byte{17}, 32)},
+		{name: "padding of 255", plain: bytes.Repeat([]byte{255}, 16)},
+		{name: "uneven padding", plain: append([]byte("0123456789abc"), 1, 3, 3)},
+		{name: "no content", plain: []byte{}},
+		{name: "half a block", plain: bytes.Repeat([]byte{16}, 32), cut: 5},
+		{name: "a short vector", plain: bytes.Repeat([]byte{16}, 16), params: ivOf(iv[:15])},
+		{name: "an empty vector", plain: bytes.Repeat([]byte{16}, 16), params: ivOf([]byte{})},
+		{name: "a long vector", plain: bytes.Repeat([]byte{16}, 16), params: ivOf(append(iv, 1))},
+		{name: "a vector of another type", plain: bytes.Repeat([]byte{16}, 16), params: asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: iv}},
+		{name: "no vector", plain: bytes.Repeat([]byte{16}, 16), params: asn1.NullRawValue},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.params.Tag == 0 {
+				tt.params = ivOf(iv)
+			}
+			sealed := make([]byte, len(tt.plain))
+			cipher.NewCBCEncrypter(block, iv).CryptBlocks(sealed, tt.plain)
+			//lint:ignore SA1019 the protocol prescribes it
+			wrapped, err := rsa.EncryptPKCS1v15(rand.Reader, &raKey().PublicKey, key)
+			require.NoError(t, err)
+			recipient, err := asn1.Marshal(keyTransport{Recipient: nameOf(e.raCrt), Algorithm: withNULL(pkcs7.OIDEncryptionAlgorithmRSA), Key: wrapped})
+			require.NoError(t, err)
+			inner, err := asn1.Marshal(envelopedData{
+				Recipients: []asn1.RawValue{{FullBytes: recipient}},
+				Content: encryptedContentInfo{
+					Type:      pkcs7.OIDData,
+					Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidAES128CBC, Parameters: tt.params},
+					Content:   asn1.RawValue{Class: asn1.ClassContextSpecific, Bytes: sealed[:len(sealed)-tt.cut]},
+				},
+			})
+			require.NoError(t, err)
+			envelope, err := asn1.Marshal(contentInfo{Type: pkcs7.OIDEnvelopedData, Content: context0(inner)})
+			require.NoError(t, err)
+
+			_, err = e.decrypt(envelope)
+			if tt.opens {
+				require.NoError(t, err)
+				return
+			}
+			info, ok := failInfoOf(err)
+			require.True(t, ok)
+			require.Equal(t, smallscep.BadMessageCheck, info)
+			require.ErrorContains(t, err, "does not open", "one answer for all of them")
+		})
+	}
 }
 
 func TestEnvelopeForACurve(t *testing.T) {

@@ -1,8 +1,10 @@
 package scep
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"log/slog"
 	"net/http"
 	"testing"
 
@@ -16,7 +18,11 @@ import (
 // comes, the answer is one of the few that a client understands, strong on the
 // wire, and a certificate leaves only for a request that is in order.
 func FuzzPKIOperation(f *testing.F) {
-	e := newEndpoint(f, func(o *Options) { o.AcceptLegacy = true })
+	var log bytes.Buffer
+	e := newEndpoint(f, func(o *Options) {
+		o.AcceptLegacy = true
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
 	self := selfSigned(f, deviceKey(), e.clock.at)
 	csr := newCSR(f, deviceKey(), challenge)
 	envelope, err := encrypt(rand.Reader, csr, e.raCrt)
@@ -39,6 +45,7 @@ func FuzzPKIOperation(f *testing.F) {
 			return
 		}
 		e.t, e.asked = t, nil
+		log.Reset()
 		body := data
 		switch depth % 3 {
 		case 1:
@@ -47,6 +54,7 @@ func FuzzPKIOperation(f *testing.F) {
 			body = e.build(message{signer: self, csr: append([]byte{}, data...)})
 		}
 		w := e.post(body)
+		require.NotContains(t, log.String(), "!PANIC")
 		switch w.Code {
 		case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 			require.Empty(t, e.asked)

@@ -87,6 +87,22 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+// endless is a body that never ends.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestEndlessBody(t *testing.T) {
+	e, body := newEndpoint(t, nil), &endless{}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/?operation=PKIOperation", body))
+	require.Equal(t, 413, w.Code)
+	require.LessOrEqual(t, body.read, MaxMessage+1, "no more is read than a message may have")
+}
+
 // The largest message that base64 can carry in a GET is not cut off by the
 // bound of the query.
 func TestLargestGET(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,9 +67,25 @@ type endpoint struct {
 	fail error
 	// asked are the requests that reached the issuer.
 	asked []Request
+	// mu is needed where requests come from another process.
+	mu sync.Mutex
+}
+
+func (e *endpoint) failWith(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fail = err
+}
+
+func (e *endpoint) requests() []Request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.asked)
 }
 
 func (e *endpoint) Issue(ctx context.Context, r Request) (*x509.Certificate, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.asked = append(e.asked, r)
 	if e.fail != nil {
 		return nil, e.fail

@@ -42,26 +42,26 @@ func TestScepclient(t *testing.T) {
 				return string(out), err
 			}
 
-			e.fail = mdm.Errorf(mdm.CodeChallenge, "challenge", "this challenge is used up")
+			e.failWith(mdm.Errorf(mdm.CodeChallenge, "challenge", "this challenge is used up"))
 			out, err := enroll()
 			require.Error(t, err)
 			require.Contains(t, out, "badRequest (2)")
 
-			e.fail = nil
+			e.failWith(nil)
 			out, err = enroll()
 			require.NoError(t, err, out)
 			first := readCert(t, filepath.Join(dir, "client.pem"))
 			require.NoError(t, first.CheckSignatureFrom(e.ca.Certificate()))
 			require.Equal(t, "CN=device", first.Subject.String(), "what it asked for is ignored")
-			require.Equal(t, challenge, e.asked[1].Challenge)
+			require.Equal(t, challenge, e.requests()[1].Challenge)
 
 			// With a certificate in place it renews.
 			out, err = enroll()
 			require.NoError(t, err, out)
 			second := readCert(t, filepath.Join(dir, "client.pem"))
 			require.NotEqual(t, first.SerialNumber, second.SerialNumber)
-			require.Len(t, e.asked, 3)
-			require.Equal(t, first.Raw, e.asked[2].Renewal.Raw)
+			require.Len(t, e.requests(), 3)
+			require.Equal(t, first.Raw, e.requests()[2].Renewal.Raw)
 		})
 	}
 
@@ -72,7 +72,7 @@ func TestScepclient(t *testing.T) {
 		out, err := exec.Command(client, "-server-url", server.URL, "-private-key", filepath.Join(t.TempDir(), "key.pem"), "-key-encipherment-selector").CombinedOutput()
 		require.Error(t, err)
 		require.Contains(t, string(out), "badAlg (0)")
-		require.Empty(t, e.asked)
+		require.Empty(t, e.requests())
 	})
 }
 
