@@ -172,3 +172,15 @@ func (m *MDM) Register(mux *http.ServeMux) {
 		m.registerWindows(mux)
 	}
 }
+
+// Plan does at once what [MDM.Run] would do within seconds for every tenant:
+// it plans the hosts that something changed for, until none is left.
+func (m *MDM) Plan(ctx context.Context) error {
+	tenants, err := m.c.Store.Lifecycle().Tenants(ctx)
+	for _, t := range tenants {
+		if _, e := m.profiles.ReconcileAll(ctx, t); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}

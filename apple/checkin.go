@@ -62,7 +62,7 @@ func (s *Server) checkIn(w http.ResponseWriter, r *http.Request, t mdm.TenantID,
 		return nil
 	}
 	if id.Channel() != mdm.DeviceChannel {
-		return mdm.Errorf(mdm.CodeInvalid, "UserID", "this server manages devices and not their users: the enrollment profile does not ask for user channels")
+		return s.user(w, r, t, id, pin)
 	}
 	var plist []byte
 	switch m := m.(type) {
@@ -94,6 +94,24 @@ func (s *Server) checkIn(w http.ResponseWriter, r *http.Request, t mdm.TenantID,
 		return err
 	}
 	answer(w, plist)
+	return nil
+}
+
+// user answers a message of a user's channel. A server of Macs must announce that
+// it takes them (com.apple.mdm.yaml, ServerCapabilities), so each user who signs
+// in says so; devices are managed here and their users are not, so what a device
+// in good standing says of its users is acknowledged and not kept.
+func (s *Server) user(w http.ResponseWriter, r *http.Request, t mdm.TenantID, id checkin.ID, pin mdm.Hash) error {
+	a, err := s.c.Queue.Poll(r.Context(), t, queue.Poll{
+		Caller: queue.Caller{Natural: id.Parent().Natural(), Pin: pin}, Now: s.c.Clock.Now(), Judge: true,
+	})
+	if err != nil {
+		return err
+	}
+	if a.Standing != queue.StandingGood {
+		return standing(a.Standing)
+	}
+	answer(w, nil)
 	return nil
 }
 

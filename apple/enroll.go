@@ -60,7 +60,6 @@ func (s *Server) enrollmentProfile(r *http.Request, t mdm.TenantID, link string)
 		Seed:         string(t),
 		Organization: s.c.Organization,
 		ServerURL:    u.Server, CheckInURL: u.CheckIn, Topic: s.c.Topic,
-		Capabilities: []string{mobileconfig.BootstrapToken},
 		SCEP: mobileconfig.SCEP{
 			URL: u.SCEP, Name: "Keelson", Challenge: challenge, CAFingerprint: s.c.CAFingerprint,
 		},

@@ -28,7 +28,7 @@ func (s *Server) Commands(t mdm.TenantID) http.Handler {
 		}
 		c := &call{s, t, pin, res.ID.Natural()}
 		if res.ID.Channel() != mdm.DeviceChannel {
-			return mdm.Errorf(mdm.CodeInvalid, "UserID", "this server manages devices and not their users")
+			return s.user(w, r, t, res.ID, pin)
 		}
 		reply, err := c.command(r.Context(), res)
 		if err != nil {

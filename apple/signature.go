@@ -9,6 +9,7 @@ import (
 	"github.com/smallstep/pkcs7"
 
 	"github.com/keelson-mdm/keelson/identity"
+	"github.com/keelson-mdm/keelson/internal/ber"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
@@ -57,6 +58,9 @@ func VerifySignature(header string, body []byte) (leaf *x509.Certificate, err er
 			leaf, err = nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded")
 		}
 	}()
+	if der, err = ber.Definite(der); err != nil {
+		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded", err)
+	}
 	p7, err := pkcs7.Parse(der)
 	if err != nil {
 		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded", err)

@@ -5,8 +5,11 @@ import (
 
 	"github.com/smallstep/pkcs7"
 
+	"github.com/keelson-mdm/keelson/internal/ber"
 	"github.com/keelson-mdm/keelson/mdm"
 )
+
+const asn1Sequence = 0x30
 
 // isCMS reports whether data begins like a CMS message and unlike a property
 // list.
@@ -25,7 +28,7 @@ func Verify(der []byte) (content []byte, signer *x509.Certificate, err error) {
 	if len(der) > MaxSigned {
 		return nil, nil, mdm.Errorf(mdm.CodeTooLarge, "", "a signed profile may have at most %d bytes", MaxSigned)
 	}
-	der, err = definite(der)
+	der, err = ber.Definite(der)
 	if err != nil {
 		return nil, nil, err
 	}
