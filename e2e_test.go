@@ -96,3 +96,25 @@ func appleProfile(identifier, name, uuid string) []byte {
 </dict></plist>
 `)
 }
+
+func TestPCCarriesItsProfiles(t *testing.T) {
+	backends(t, func(t *testing.T, open func(storage.FaultHook) storage.Store) {
+		w := serve(t, open(nil), nil)
+		ctx := t.Context()
+		p, err := w.Profiles().Create(ctx, keelson.ProfileUpload{Name: "Camera off", Content: windowsProfile("Camera/AllowCamera", "0")})
+		require.NoError(t, err)
+		pc := mdmtest.PC(t, w.url, "ada", "lovelace").Enroll()
+		sync := func() int { pc.Sync(); return 0 }
+		for range 6 {
+			w.settle(sync)
+		}
+		require.Equal(t, profiles.Verified, w.status(p.ID), "%+v", w.host().Profiles)
+		pc.NoDuplicates()
+	})
+}
+
+// windowsProfile sets one policy.
+func windowsProfile(policy, value string) []byte {
+	return []byte(`<Replace><Item><Target><LocURI>./Device/Vendor/MSFT/Policy/Config/` + policy + `</LocURI></Target>` +
+		`<Meta><Format xmlns="syncml:metinf">int</Format></Meta><Data>` + value + `</Data></Item></Replace>`)
+}
