@@ -46,6 +46,8 @@ func backends(t *testing.T, test func(t *testing.T, open func(storage.FaultHook)
 	})
 }
 
+func newInmem() storage.Store { return inmem.New(nil) }
+
 func openSQLite(t *testing.T, file string, f storage.FaultHook) storage.Store {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)")
