@@ -53,6 +53,15 @@ func TestTLSClientCertificateInPlaceOfSignature(t *testing.T) {
 			require.Equal(t, mac.Identity().Raw, s.last("Acknowledged").signer.Raw)
 		})
 	}
+	t.Run("connections of old identities are closed", func(t *testing.T) {
+		mac := Mac(t, s.URL+"/enroll", &AppleOptions{NoSignMessage: true, RootCAs: serverRoots(s), Keys: testKeys().Key}).Enroll()
+		for range 5 {
+			s.install(s.profile)
+			mac.Poll()
+		}
+		require.Equal(t, 6, mac.Enrollments())
+		require.LessOrEqual(t, len(mac.clients), 2)
+	})
 	for _, sig := range signatures {
 		require.Empty(t, sig)
 	}

@@ -122,7 +122,7 @@ func (a *Apple) removeProfile(body map[string]any) (answer, error) {
 		return ack, refuse(domainMDMClient, 89, "Profile with identifier '%s' not found.", identifier)
 	case old == nil:
 		return ack, refuse(domainMDM, 12075, "The profile \u201c%s\u201d is not installed.", identifier)
-	case old.enrollment: // unenrolls, as the schema's "managed" profiles do not
+	case old.enrollment: // which is how a server ends an enrollment
 		ack.after = func(ctx context.Context) error {
 			s, err := a.enrolledSender()
 			if err != nil {

@@ -315,6 +315,7 @@ func TestEraseByCommand(t *testing.T) {
 	require.Equal(t, FateDelivered, r[0].Sightings[0].Fate)
 	require.Equal(t, FateDropped, r[1].Sightings[0].Fate)
 	require.Zero(t, r[1].Executed())
+	require.False(t, r[1].LostByInjection())
 
 	mac.Enroll()
 	require.Equal(t, udid, mac.UDID())

@@ -53,9 +53,11 @@ type AppleOptions struct {
 	// first TokenUpdate, until DeviceConfigured.
 	AwaitingConfiguration bool
 
-	// HTTPClient is used for all requests. Nil means one of the device's own.
-	// Its transport is copied if it is a *http.Transport and the device has to
-	// present a client certificate, and is used as it is otherwise.
+	// HTTPClient is used for all requests. Nil means one of the device's own,
+	// whose idle connections [Apple.Close] closes; a large fleet does better with
+	// one that it shares. Its transport is copied if it is a *http.Transport and
+	// the device has to present a client certificate, and is used as it is
+	// otherwise.
 	HTTPClient *http.Client
 	// RootCAs are trusted beside the certificate payloads of the enrollment
 	// profile. Nil means the system's. Ignored if HTTPClient is set.

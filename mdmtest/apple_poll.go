@@ -54,7 +54,7 @@ func (a *Apple) Poll(ctx context.Context) (handled int, err error) {
 			a.rec.update(*open, func(g *Sighting) {
 				g.Fate, g.Injected, g.Reason = FateLost, true, LossAfterSend.String()
 			})
-			a.dropped(reply, LossAfterSend.String())
+			a.dropped(reply, true, LossAfterSend.String())
 			return handled, nil
 		}
 		cmd, err := a.readCommand(during, reply)
@@ -62,7 +62,7 @@ func (a *Apple) Poll(ctx context.Context) (handled int, err error) {
 			return handled, err
 		}
 		if a.takesLoss(LossOfCommand) {
-			a.dropped(reply, LossOfCommand.String())
+			a.dropped(reply, true, LossOfCommand.String())
 			return handled, nil
 		}
 		if cmd.uuid == declined {
@@ -109,7 +109,7 @@ func (a *Apple) report(ctx context.Context, s sender, during string, msg map[str
 	}
 	last := replies[len(replies)-1]
 	for _, r := range replies[:len(replies)-1] {
-		a.dropped(r, "the request was repeated and its first response dropped")
+		a.dropped(r, true, "the request was repeated and its first response dropped")
 	}
 	if err := a.judgeStatus(during, url, last); err != nil {
 		settle(FateRefused, fmt.Sprintf("status %d", last.status))
@@ -131,7 +131,7 @@ func (a *Apple) lastReport(ctx context.Context, during string, msg map[string]an
 		a.rec.update(ref, func(g *Sighting) { g.Fate, g.Injected, g.Reason = FateLost, true, LossAfterSend.String() })
 	}
 	if err == nil {
-		a.dropped(reply, "the session ended with "+during)
+		a.dropped(reply, false, "the session ended with "+during)
 	}
 	return errors.Join(err, a.finish(ctx, ans))
 }
@@ -144,7 +144,7 @@ func (a *Apple) finish(ctx context.Context, ans answer) error {
 }
 
 // dropped records the command in a response that the device did not act on.
-func (a *Apple) dropped(reply *httpReply, reason string) {
+func (a *Apple) dropped(reply *httpReply, injected bool, reason string) {
 	if reply.status != 200 || len(reply.body) == 0 {
 		return
 	}
@@ -153,7 +153,7 @@ func (a *Apple) dropped(reply *httpReply, reason string) {
 		return // judged when a response is read in earnest
 	}
 	a.rec.saw(cmd.uuid, cmd.requestType, Sighting{
-		At: a.Now(), Hash: cmd.hash, Fate: FateDropped, Injected: true, Reason: reason,
+		At: a.Now(), Hash: cmd.hash, Fate: FateDropped, Injected: injected, Reason: reason,
 	})
 }
 

@@ -184,6 +184,12 @@ func TestSCEPRepliesAreJudged(t *testing.T) {
 			s.ca = stranger
 			s.caCerts = func() ([]byte, string) { return testCA().cert.Raw, "application/x-x509-ca-cert" }
 		}, ""},
+		{"certificate of another CA", func(s *mdmServer) {
+			reply(s, func(m *scep.PKIMessage) []byte {
+				other := &mdmServer{ca: stranger, clock: time.Now}
+				return s.certRep(m, other.issue(m))
+			})
+		}, "not issued by the CA"},
 		{"echoed request", func(s *mdmServer) { reply(s, func(m *scep.PKIMessage) []byte { return m.Raw }) }, "not signed by the CA"},
 		{"certificate for another key", func(s *mdmServer) {
 			other, err := generateKey(t.Context(), 2048)

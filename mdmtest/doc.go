@@ -10,21 +10,22 @@
 // It downloads the enrollment profile, checks it as a device does, gets its
 // identity over SCEP with a real RSA key, checks in, and from then on executes
 // what the server sends whenever [AppleDevice.Poll] is called. It never polls on
-// its own and starts no goroutine.
+// its own and starts no goroutine. [IPhone] makes an iPhone. A Windows PC is a
+// [PCDevice], made by [NewPC], and [NewAPNs] starts a fake push service.
 //
 // # The devices are the judge
 //
 // The devices are written from the vendors' published schemas and RFC 8894, and
 // share no code with any server. They are stricter than hardware, since
 // hardware hides what it forgives: whatever a server sends against the schema
-// is kept as a [Violation], and fails the test. Each device also keeps a
+// is kept as a [Violation], and fails the test. An Apple device also keeps a
 // [CommandRecord] of every command that it saw, how it answered, and whether
 // the answer reached the server, so that "it saw a command twice only after an
 // injected loss" is one assertion: [Apple.Duplicates] is empty.
 //
 // # Misbehavior
 //
-// A device misbehaves on demand: it answers NotNow or Error, loses replies
+// An Apple device misbehaves on demand: it answers NotNow or Error, loses replies
 // before or after they leave, repeats a request, goes offline, presents the
 // certificate of another device or claims its UDID, sends oversized messages,
 // or is erased and enrolls again with a new key.
@@ -37,8 +38,9 @@
 //
 // # What is not simulated
 //
-// The user channel, Shared iPad, account-driven enrollment, ACME identities,
-// encrypted profiles and binary property lists. What a device does where the
-// schema is silent (error codes, order of messages in a renewal) follows what
-// is commonly seen, and is said so where it is coded.
+// Of Apple's devices: the user channel, Shared iPad, Automated Device
+// Enrollment, account-driven enrollment, ACME identities, encrypted profiles and
+// binary property lists. What a device does where the schema is silent (error
+// codes, order of messages in a renewal) follows what is commonly seen, and is
+// said so where it is coded.
 package mdmtest
