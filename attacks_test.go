@@ -129,7 +129,7 @@ func TestLinkForAnotherDevice(t *testing.T) {
 // pcs enrolls PCs of the same person.
 func (w *world) pc() *mdmtest.PCTest {
 	return mdmtest.PCWith(w.t, w.url, "ada", "lovelace", &mdmtest.PCOptions{
-		Key: func() (*rsa.PrivateKey, error) { return w.pool.Key(context.Background(), 2048) },
+		Key: w.rsaKey,
 	}).Enroll()
 }
 

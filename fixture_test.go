@@ -83,6 +83,17 @@ func serve(t testing.TB, store storage.Store, change func(*keelson.Config)) *wor
 	srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
+	return joinWith(t, store, mux, srv, change)
+}
+
+// join puts an MDM into a server that runs.
+func join(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httptest.Server) *world {
+	t.Helper()
+	return joinWith(t, store, mux, srv, nil)
+}
+
+func joinWith(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httptest.Server, change func(*keelson.Config)) *world {
+	t.Helper()
 	cert, key := authority()
 	own, err := ca.New(cert, key, nil)
 	require.NoError(t, err)
@@ -94,13 +105,24 @@ func serve(t testing.TB, store storage.Store, change func(*keelson.Config)) *wor
 	if change != nil {
 		change(&c)
 	}
-	m, err := keelson.New(c)
+	var m *keelson.MDM
+	for range 3 { // a fault may strike here, too
+		if m, err = keelson.New(c); err == nil {
+			break
+		}
+	}
 	require.NoError(t, err)
 	m.Register(mux)
 	roots := x509.NewCertPool()
 	roots.AddCert(srv.Certificate())
-	return &world{MDM: m, t: t, url: srv.URL, roots: roots, pool: &mdmtest.KeyPool{}}
+	return &world{MDM: m, t: t, url: srv.URL, roots: roots, pool: keys}
 }
+
+// keys are shared by all simulated devices of the binary.
+var keys = &mdmtest.KeyPool{}
+
+// rsaKey is a key from the pool, for PCs.
+func (w *world) rsaKey() (*rsa.PrivateKey, error) { return w.pool.Key(context.Background(), 2048) }
 
 // passwords is a table of users.
 type passwords map[string]string
