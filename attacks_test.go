@@ -170,9 +170,7 @@ func TestPCBinding(t *testing.T) {
 // wifiLeaf is a certificate of our own authority for another purpose.
 func (w *world) wifiLeaf() *tls.Certificate {
 	w.t.Helper()
-	cert, key := authority()
-	own, err := ca.New(cert, key, nil)
-	require.NoError(w.t, err)
+	own := testCA(w.t)
 	leafKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(w.t, err)
 	leaf, err := own.IssueLeaf(context.Background(), ca.Request{PublicKey: &leafKey.PublicKey, CommonName: "wifi", Purpose: "wifi"})

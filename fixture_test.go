@@ -94,11 +94,8 @@ func join(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httptest.S
 
 func joinWith(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httptest.Server, change func(*keelson.Config)) *world {
 	t.Helper()
-	cert, key := authority()
-	own, err := ca.New(cert, key, nil)
-	require.NoError(t, err)
 	c := keelson.Config{
-		URL: srv.URL, Store: store, CA: own, Keyring: keyring, Topic: topic,
+		URL: srv.URL, Store: store, CA: testCA(t), Keyring: keyring, Topic: topic,
 		Anchors:   []*x509.Certificate{srv.Certificate()},
 		Passwords: passwords{"ada": "lovelace"},
 	}
@@ -106,6 +103,7 @@ func joinWith(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httpte
 		change(&c)
 	}
 	var m *keelson.MDM
+	var err error
 	for range 3 { // a fault may strike here, too
 		if m, err = keelson.New(c); err == nil {
 			break
@@ -116,6 +114,15 @@ func joinWith(t testing.TB, store storage.Store, mux *http.ServeMux, srv *httpte
 	roots := x509.NewCertPool()
 	roots.AddCert(srv.Certificate())
 	return &world{MDM: m, t: t, url: srv.URL, roots: roots, pool: keys}
+}
+
+// testCA is the authority of the tests.
+func testCA(t testing.TB) *ca.CA {
+	t.Helper()
+	cert, key := authority()
+	own, err := ca.New(cert, key, nil)
+	require.NoError(t, err)
+	return own
 }
 
 // keys are shared by all simulated devices of the binary.
