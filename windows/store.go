@@ -41,7 +41,6 @@ type Session struct {
 	MsgID      int    // the device's last message
 	Body       mdm.Hash
 	Reply      []byte // sealed: what that message was answered
-	// State is the session's state machine, as JSON.
-	State []byte
-	At    time.Time
+	State      []byte // sealed: the session's state machine, as JSON
+	At         time.Time
 }
