@@ -155,7 +155,6 @@ func TestTLSClientCertificate(t *testing.T) {
 	require.Equal(t, profiles.Verified, w.status(p.ID))
 }
 
-
 // TestRunStops: no goroutine outlives Run.
 func TestRunStops(t *testing.T) {
 	backends(t, func(t *testing.T, open func(storage.FaultHook) storage.Store) {
