@@ -21,7 +21,20 @@
 //	Order n ────────────────► Ack n ────────────────────────► Seen n
 //
 // Every instruction has an Order: the host's plan revision that gave it, which
-// only rises, over all lives of the host. The command carries (slot, order), so an answer or an observation is applied only if it is about
-// the current instruction; what arrives late is recorded in the queue's history
-// and changes no row. The status is derived, never stored: see [Classify].
+// only rises, over all lives of the host. The command carries (slot, order), so
+// an answer or an observation is applied only if it is about the current
+// instruction; what arrives late is recorded in the queue's history and changes
+// no row. The status is derived, never stored: see [Classify].
+//
+// # What happens to a slot
+//
+//	nothing ──► install ──► answered ──► observed      each step again after a
+//	              ▲  │          │            │         failure, with pauses, while
+//	              │  │          ▼            ▼         the revision's budget lasts
+//	              │  └───► remove ──► answered ──► nothing; refused: looked at, and
+//	              └──────────┘                     tried again, without end
+//
+// New content replaces the old in place, by one install. What never left is
+// taken back, what never came to the device is dropped without a command, and a
+// definition that wants what the slot holds already sends nothing.
 package profiles

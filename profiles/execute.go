@@ -16,26 +16,27 @@ func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) 
 		return err
 	}
 	byTeam := make(map[mdm.TeamKey][]HostState)
+	var teams []mdm.TeamKey
 	for _, s := range states {
+		if byTeam[s.Host.Team] == nil {
+			teams = append(teams, s.Host.Team)
+		}
 		byTeam[s.Host.Team] = append(byTeam[s.Host.Team], s)
 	}
-	teams := make([]mdm.TeamKey, 0, len(byTeam))
-	for k := range byTeam {
-		teams = append(teams, k)
-	}
 	slices.Sort(teams)
+	x := &execution{g: g, tx: tx}
 	for _, team := range teams {
 		defs, err := g.c.Store.Definitions(ctx, tx, team)
 		if err != nil {
 			return err
 		}
-		docs, err := g.documents(tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+		x.docs, err = g.documents(tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
 		if err != nil {
 			return err
 		}
 		for _, s := range byTeam[team] {
-			p := Plan(Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()})
-			if err := g.execute(ctx, tx, &p, docs); err != nil {
+			p := Plan(Input{State: s, Definitions: defs, Documents: x.docs, Now: g.c.Clock.Now()})
+			if err := x.host(ctx, &p); err != nil {
 				return fmt.Errorf("plan host %s: %w", s.Host.ID, err)
 			}
 		}
@@ -43,22 +44,53 @@ func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) 
 	return nil
 }
 
-// execute writes one plan: the compare-and-set, what waits in the queue, rows.
-func (g *Engine) execute(ctx context.Context, tx mdm.Tx, p *HostPlan, docs map[mdm.Hash]*Document) error {
+// execution writes plans within one unit of work.
+type execution struct {
+	g    *Engine
+	tx   mdm.Tx
+	docs map[mdm.Hash]*Document
+
+	contents map[mdm.Hash][]byte // what this unit has read
+	size     int
+}
+
+// maxHeld bounds the bytes of content that one unit keeps, so that a page of
+// hosts reads and opens each profile once.
+const maxHeld = 32 << 20
+
+func (x *execution) content(ctx context.Context, h mdm.Hash) ([]byte, error) {
+	if b, ok := x.contents[h]; ok {
+		return b, nil
+	}
+	b, err := x.g.contentTx(ctx, x.tx, h)
+	if err != nil {
+		return nil, err
+	}
+	if x.contents == nil || x.size+len(b) > maxHeld {
+		x.contents, x.size = make(map[mdm.Hash][]byte), 0
+	}
+	x.contents[h] = b
+	x.size += len(b)
+	return b, nil
+}
+
+// host writes one plan: the compare-and-set, what waits in the queue, rows.
+func (x *execution) host(ctx context.Context, p *HostPlan) error {
+	g := x.g
 	if !p.Due.IsZero() {
-		if err := g.c.Store.MarkDue(ctx, tx, p.Host, p.Due); err != nil {
+		if err := g.c.Store.MarkDue(ctx, x.tx, p.Host, p.Due); err != nil {
 			return err
 		}
 	}
 	if p.Empty() {
 		return nil
 	}
-	if err := g.c.Store.RaisePlan(ctx, tx, p.Host, p.Was, p.Team, p.Version); err != nil {
+	if err := g.c.Store.RaisePlan(ctx, x.tx, p.Host, p.Was, p.Team, p.Version); err != nil {
 		return err
 	}
 	var woken []mdm.EnrollmentKey
 	for i := range p.Channels {
-		sent, err := g.executeChannel(ctx, tx, &p.Channels[i], docs)
+		sent, err := x.channel(ctx, &p.Channels[i])
 		if err != nil {
 			return err
 		}
@@ -67,156 +99,118 @@ func (g *Engine) execute(ctx context.Context, tx mdm.Tx, p *HostPlan, docs map[m
 		}
 	}
 	if len(woken) > 0 {
-		t := tx.Tenant()
-		tx.AfterCommit(func() { g.c.Wake(t, woken) })
+		t := x.tx.Tenant()
+		x.tx.AfterCommit(func() { g.c.Wake(t, woken) })
 	}
 	return nil
 }
 
-// executeChannel queues what a channel's steps call for and stores its rows. It
-// reports whether there is something new to fetch.
-func (g *Engine) executeChannel(ctx context.Context, tx mdm.Tx, c *ChannelPlan, docs map[mdm.Hash]*Document) (bool, error) {
-	var drop []RowKey
-	var put []Row
-	var commands []queue.Command
-	sends, questions := make(map[int]int), make(map[int]int) // index in put -> in commands
+// writes is what one channel's plan comes to.
+type writes struct {
+	drop     []RowKey
+	put      []rowWrite
+	commands []queue.Command
+	unmade   []mdm.Result // of instructions that could not be made
+}
+
+// rowWrite is a row to store, with the places in commands, from 1, of its
+// instruction and of the question about it; 0 is none.
+type rowWrite struct {
+	row      Row
+	sent     int
+	question int
+}
+
+// channel queues what a channel's steps call for and stores its rows. It reports
+// whether there is something new to fetch.
+func (x *execution) channel(ctx context.Context, c *ChannelPlan) (bool, error) {
+	var w writes
 	asks := make(map[Family][]int)
 	for i := range c.Steps {
 		s := &c.Steps[i]
-		if s.Drop || s.Send {
-			taken, left, err := g.c.Queue.EndRef(ctx, tx, c.Enrollment.Key, mdm.OwnerProfiles, int64(s.Row.Slot))
-			if err != nil {
-				return false, err
-			}
-			if taken > 0 && left == 0 {
-				s.forget()
-			}
-		}
-		if s.Drop {
-			drop = append(drop, RowKey{Enrollment: s.Row.Enrollment, Slot: s.Row.Slot})
-			continue
-		}
-		if s.Send {
-			cmd, ok, err := g.instruction(ctx, tx, c, s, docs)
-			if err != nil {
-				return false, err
-			}
-			if !ok {
-				drop = append(drop, RowKey{Enrollment: s.Row.Enrollment, Slot: s.Row.Slot})
-				continue
-			}
-			sends[len(put)] = len(commands)
-			commands = append(commands, cmd)
+		if err := x.step(ctx, c, s, &w); err != nil {
+			return false, err
 		}
 		if s.Ask {
-			asks[s.Row.Family] = append(asks[s.Row.Family], len(put))
+			asks[s.Row.Family] = append(asks[s.Row.Family], len(w.put)-1)
 		}
-		put = append(put, s.Row)
 	}
 	for _, f := range []Family{AppleProfile, WindowsProfile} {
-		if rows := asks[f]; len(rows) > 0 {
-			cmd, ok, err := g.question(c, f, put, rows, docs)
-			if err != nil {
-				return false, err
-			}
-			if !ok {
-				continue
-			}
-			for _, i := range rows {
-				questions[i] = len(commands)
-			}
-			commands = append(commands, cmd)
+		if err := x.question(ctx, c, f, asks[f], &w); err != nil {
+			return false, err
 		}
 	}
-	entries, err := g.c.Queue.Enqueue(ctx, tx, commands)
-	if err != nil {
-		return false, err
-	}
-	for i, n := range sends {
-		put[i].Command = entries[n].ID
-	}
-	for i, n := range questions {
-		put[i].AskedSeq = entries[n].Seq
-	}
-	if err := g.c.Store.DeleteRows(ctx, tx, drop); err != nil {
-		return false, err
-	}
-	return len(entries) > 0, g.c.Store.PutRows(ctx, tx, put)
+	return len(w.commands) > 0, x.store(ctx, &w)
 }
 
-// forget takes out of a step's row what was taken back before it left: a first
-// install that no device saw needs no removal.
-func (s *Step) forget() {
-	if s.Drop || s.open == 0 {
-		return
-	}
-	s.Row.Traces = slices.DeleteFunc(slices.Clone(s.Row.Traces), func(t Trace) bool { return t.Order == s.open })
-	if s.Row.Op == Remove && len(s.Row.Traces) == 0 {
-		s.Drop = true
-	}
-}
-
-// instruction makes the command of a step; false means that nothing needs to be
-// sent and the row can go.
-func (g *Engine) instruction(ctx context.Context, tx mdm.Tx, c *ChannelPlan, s *Step, docs map[mdm.Hash]*Document) (queue.Command, bool, error) {
-	format := g.c.Formats[s.Row.Family]
-	if format == nil {
-		return queue.Command{}, false, mdm.Errorf(mdm.CodeUnsupported, "family", "this server does not manage %s profiles", s.Row.Family)
-	}
-	var in Instruction
-	ok := true
-	if s.Row.Op == Install {
-		content, err := g.contentTx(ctx, tx, s.Row.Content)
+func (x *execution) step(ctx context.Context, c *ChannelPlan, s *Step, w *writes) error {
+	if s.Drop || s.Send || s.Recall {
+		taken, left, err := x.g.c.Queue.EndRef(ctx, x.tx, c.Enrollment.Key, mdm.OwnerProfiles, int64(s.Row.Slot))
 		if err != nil {
-			return queue.Command{}, false, err
+			return err
 		}
-		if in, err = format.Install(docs[s.Row.Content], content, s.Left); err != nil {
-			return queue.Command{}, false, err
-		}
-	} else {
-		var err error
-		if in, ok, err = format.Remove(s.Row.Identifier, s.Left); err != nil || !ok {
-			return queue.Command{}, false, err
+		if taken > 0 && left == 0 {
+			s.takenBack(x.docs)
 		}
 	}
-	return queue.Command{
-		Enrollment: c.Enrollment.Key, Generation: c.Enrollment.Generation,
-		Owner: mdm.OwnerProfiles, Ref: mdm.Ref{Key: int64(s.Row.Slot), Order: s.Row.Order},
-		Kind: in.Kind, Content: in.Content, Lane: queue.LaneNormal,
-		Resource: "profile/" + s.Row.Identifier,
-	}, true, nil
+	put := rowWrite{row: s.Row}
+	if s.Send {
+		cmd, ok, err := x.instruction(ctx, c, s)
+		switch {
+		case err != nil && mdm.Transient(err):
+			return err
+		case err != nil:
+			put.row.Command = ""
+			w.unmade = append(w.unmade, x.unmade(ctx, c, &put.row, err))
+		case !ok:
+			s.Drop = true
+		default:
+			w.commands = append(w.commands, cmd)
+			put.sent = len(w.commands)
+		}
+	}
+	if s.Drop {
+		w.drop = append(w.drop, RowKey{Enrollment: s.Row.Enrollment, Slot: s.Row.Slot})
+		return nil
+	}
+	w.put = append(w.put, put)
+	return nil
 }
 
-// question makes the command that observes rows.
-func (g *Engine) question(c *ChannelPlan, f Family, put []Row, rows []int, docs map[mdm.Hash]*Document) (queue.Command, bool, error) {
-	format := g.c.Formats[f]
-	if format == nil {
-		return queue.Command{}, false, nil
-	}
-	var about []*Document
-	for _, i := range rows {
-		if d := docs[put[i].Content]; d != nil {
-			about = append(about, d)
+func (x *execution) store(ctx context.Context, w *writes) error {
+	g := x.g
+	if len(w.commands) > 0 {
+		entries, err := g.c.Queue.Enqueue(ctx, x.tx, w.commands)
+		if err != nil {
+			return err
+		}
+		for i := range w.put {
+			p := &w.put[i]
+			if p.sent > 0 {
+				p.row.Command = entries[p.sent-1].ID
+			}
+			if p.question > 0 {
+				p.row.AskedSeq = entries[p.question-1].Seq
+			}
 		}
 	}
-	in, ok, err := format.Observe(about)
-	if err != nil || !ok {
-		return queue.Command{}, false, err
+	if len(w.drop) > 0 {
+		if err := g.c.Store.DeleteRows(ctx, x.tx, w.drop); err != nil {
+			return err
+		}
 	}
-	return queue.Command{
-		Enrollment: c.Enrollment.Key, Generation: c.Enrollment.Generation,
-		Owner: mdm.OwnerProfiles, Kind: in.Kind, Content: in.Content, Lane: queue.LaneObserve,
-		Resource: observeResource, Supersede: observeSupersede(f),
-	}, true, nil
-}
-
-const observeResource = "profiles/observe"
-
-// observeSupersede lets a newer Apple question replace one that has not left:
-// a ProfileList asks about everything. Windows questions name their nodes.
-func observeSupersede(f Family) string {
-	if f == AppleProfile {
-		return observeResource
+	rows := make([]Row, len(w.put))
+	for i := range w.put {
+		rows[i] = w.put[i].row
 	}
-	return ""
+	if err := g.c.Store.PutRows(ctx, x.tx, rows); err != nil {
+		return err
+	}
+	for _, r := range w.unmade {
+		if err := g.c.Store.Acknowledge(ctx, x.tx, r); err != nil {
+			return err
+		}
+		x.tx.AfterCommit(g.kick)
+	}
+	return nil
 }

@@ -15,8 +15,8 @@ type Explanation struct {
 	Profile  Profile
 	Host     mdm.Host
 	Desired  bool
-	Why      []Clause // one for each condition, in the order that they are judged
-	Item     Item
+	Why      []Clause  // one for each condition, in the order that they are judged
+	Item     Item      // of the profile's slot; its Profile is another one when that fills the slot
 	Next     string    // what happens next, for people
 	NextAt   time.Time // zero when it waits for an event and not for a time
 	NextStep Op        // what a plan made now would instruct; empty when nothing
@@ -24,7 +24,11 @@ type Explanation struct {
 
 // Clause is one condition of a profile's scope, and how it came out.
 type Clause struct {
-	Condition string // "team", "platform", "include_all", "include_any", "exclude_any", "kept"
+	// Condition is "team", "platform", "include_all", "include_any",
+	// "exclude_any" (Yes means that it does not exclude), or "kept": an unknown
+	// membership decides, so that the host keeps the profile (Yes) or goes on
+	// without it (No).
+	Condition string
 	Label     mdm.LabelKey
 	LabelName string
 	Result    Tri
@@ -37,7 +41,7 @@ func (g *Engine) Explain(ctx context.Context, t mdm.TenantID, h mdm.HostKey, id 
 	if err != nil {
 		return Explanation{}, err
 	}
-	s, defs, docs, err := g.load(ctx, t, h)
+	in, err := g.load(ctx, t, h)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -45,35 +49,60 @@ func (g *Engine) Explain(ctx context.Context, t mdm.TenantID, h mdm.HostKey, id 
 	if err != nil {
 		return Explanation{}, err
 	}
-	x := Explanation{Profile: p, Host: s.Host, Why: clauses(&p, &s, labels)}
-	v := view(&s, defs, docs)
-	for _, it := range v.Items {
-		if it.Profile.Key == p.Key {
-			x.Desired, x.Item = true, it
-		} else if !x.Desired && it.Identifier == p.Identifier {
-			x.Item = it
+	return explain(&in, &p, labels), nil
+}
+
+func explain(in *Input, p *Profile, labels []Label) Explanation {
+	x := Explanation{
+		Profile: *p, Host: in.State.Host, Why: clauses(p, &in.State, labels),
+		Item: Item{Identifier: p.Identifier, Reason: ReasonNotDesired},
+	}
+	for _, it := range view(in).Items {
+		if it.Identifier == p.Identifier {
+			x.Item, x.Desired = it, it.wanted && it.Profile.Key == p.Key
 		}
 	}
-	if x.Desired && slices.ContainsFunc(x.Why, func(c Clause) bool { return c.Result == Unknown }) {
-		x.Why = append(x.Why, Clause{Condition: "kept", Result: Yes})
+	if eligible(p, &in.State) && p.Scope.reaches(in.State.Host.Platform, in.State.member) == Unknown {
+		x.Why = append(x.Why, Clause{Condition: "kept", Result: tri(x.Desired)})
 	}
-	plan := Plan(Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()})
-	for _, ch := range plan.Channels {
-		for _, st := range ch.Steps {
-			if st.Row.Slot == p.Slot && st.Send {
+	x.look(in)
+	x.Next = next(&x)
+	return x
+}
+
+// look takes from the plan what it does about the slot.
+func (x *Explanation) look(in *Input) {
+	if x.Item.Row != nil && x.Item.Reason == ReasonRetryLater {
+		x.NextAt = x.Item.Row.RetryAt
+	}
+	p := Plan(*in)
+	for _, ch := range p.Channels {
+		for i := range ch.Steps {
+			st := &ch.Steps[i]
+			if st.Row.Slot != x.Profile.Slot || st.Row.Op == Install && st.Row.Profile != x.Profile.Key {
+				continue
+			}
+			x.NextAt = st.Row.RetryAt
+			if st.Send {
 				x.NextStep = st.Row.Op
 			}
 		}
 	}
-	if x.Item.Row != nil {
-		x.NextAt = x.Item.Row.RetryAt
+}
+
+func tri(b bool) Tri {
+	if b {
+		return Yes
 	}
-	x.Next = next(&x)
-	return x, nil
+	return No
+}
+
+// eligible reports whether a host's team and platform are the profile's.
+func eligible(p *Profile, s *HostState) bool {
+	return p.Team == s.Host.Team && p.Family.Covers(s.Host.Platform)
 }
 
 func clauses(p *Profile, s *HostState, labels []Label) []Clause {
-	m := memberships(s)
 	name := func(k mdm.LabelKey) string {
 		for _, l := range labels {
 			if l.Key == k {
@@ -82,25 +111,19 @@ func clauses(p *Profile, s *HostState, labels []Label) []Clause {
 		}
 		return ""
 	}
-	tri := func(b bool) Tri {
-		if b {
-			return Yes
-		}
-		return No
-	}
 	out := []Clause{
 		{Condition: "team", Result: tri(p.Team == s.Host.Team)},
 		{Condition: "platform", Result: tri(p.Family.Covers(s.Host.Platform) &&
 			(len(p.Scope.Platforms) == 0 || slices.Contains(p.Scope.Platforms, s.Host.Platform)))},
 	}
 	for _, l := range p.Scope.IncludeAll {
-		out = append(out, Clause{"include_all", l, name(l), m[l]})
+		out = append(out, Clause{"include_all", l, name(l), s.member(l)})
 	}
 	for _, l := range p.Scope.IncludeAny {
-		out = append(out, Clause{"include_any", l, name(l), m[l]})
+		out = append(out, Clause{"include_any", l, name(l), s.member(l)})
 	}
 	for _, l := range p.Scope.ExcludeAny {
-		out = append(out, Clause{"exclude_any", l, name(l), m[l].Not()})
+		out = append(out, Clause{"exclude_any", l, name(l), s.member(l).Not()})
 	}
 	return out
 }
@@ -115,13 +138,23 @@ func next(x *Explanation) string {
 	case ReasonQueued:
 		return "The command waits for the device to fetch and answer it."
 	case ReasonRetryLater:
+		if x.NextAt.IsZero() {
+			return "It is tried again within seconds."
+		}
 		return fmt.Sprintf("It is tried again after %s.", x.NextAt.UTC().Format(time.RFC3339))
 	case ReasonUnobserved:
 		return "The device is asked what it carries."
-	case ReasonRefused, ReasonMissing:
+	case ReasonRefused:
+		if x.Item.Status == RemovalFailed {
+			return "The removal is tried again each day."
+		}
+		return "Nothing happens until the content changes."
+	case ReasonMissing:
 		return "Nothing happens until the content changes."
 	case ReasonHeld:
 		return "It is removed once the device acknowledged what takes its place."
+	case ReasonNotDesired:
+		return "Nothing: the profile does not reach this host."
 	default:
 		return "Nothing: this is how it should be."
 	}

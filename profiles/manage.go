@@ -3,6 +3,8 @@ package profiles
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -53,17 +55,23 @@ func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []
 	if p.Name == "" {
 		p.Name = doc.Name
 	}
+	if err := checkName("name", p.Name); err != nil {
+		return Profile{}, nil, err
+	}
 	if err := g.identify(&p, doc); err != nil {
 		return Profile{}, nil, err
 	}
-	if err := g.checkDefinition(ctx, tx, &p); err != nil {
+	if err := g.checkScope(ctx, tx, &p); err != nil {
 		return Profile{}, nil, err
 	}
 	if err := g.store(ctx, tx, &p, u.Content); err != nil {
 		return Profile{}, nil, err
 	}
+	if err := g.markTeam(ctx, tx, p.Team); err != nil {
+		return Profile{}, nil, err
+	}
 	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
-	return p, doc.Warnings, nil
+	return p, slices.Clone(doc.Warnings), nil
 }
 
 // identify settles the slot's name.
@@ -87,11 +95,16 @@ func (g *Engine) identify(p *Profile, doc *Document) error {
 	return nil
 }
 
-// slug makes an identifier of a name.
+// maxSlug leaves room for what stands before a slug in an identifier.
+const maxSlug = 200
+
+// slug makes an identifier of a name. A name of which nothing is left, because
+// it is written in another script, is told apart by its hash.
 func slug(name string) string {
 	var b strings.Builder
 	for _, c := range strings.ToLower(name) {
 		switch {
+		case b.Len() >= maxSlug:
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
 			b.WriteRune(c)
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
@@ -101,13 +114,11 @@ func slug(name string) string {
 	if s := strings.Trim(b.String(), "-"); s != "" {
 		return s
 	}
-	return "profile"
+	sum := sha256.Sum256([]byte(name))
+	return "profile-" + hex.EncodeToString(sum[:4])
 }
 
-func (g *Engine) checkDefinition(ctx context.Context, tx mdm.Tx, p *Profile) error {
-	if err := checkName("name", p.Name); err != nil {
-		return err
-	}
+func (g *Engine) checkScope(ctx context.Context, tx mdm.Tx, p *Profile) error {
 	for _, pf := range p.Scope.Platforms {
 		if !p.Family.Covers(pf) {
 			return mdm.Errorf(mdm.CodeInvalid, "scope.platforms", "an %s profile does not reach %q", p.Family, pf)
@@ -148,7 +159,7 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// store writes a definition, its content and the markers.
+// store writes a definition and its content, when that is new.
 func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byte) error {
 	if content != nil {
 		sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, p.Content.String(), content)
@@ -159,86 +170,15 @@ func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byt
 			return err
 		}
 	}
-	if err := g.c.Store.PutProfile(ctx, tx, p); err != nil {
-		return err
-	}
-	return g.markTeam(ctx, tx, p.Team)
+	return g.c.Store.PutProfile(ctx, tx, p)
 }
 
+// markTeam makes the hosts of a team be planned again, by one marker.
 func (g *Engine) markTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error {
 	if _, err := g.c.Store.RaiseTeam(ctx, tx, k); err != nil {
 		return err
 	}
 	return g.c.Store.MarkTeam(ctx, tx, k)
-}
-
-// Change is what an update alters; nil fields stay.
-type Change struct {
-	Name    *string
-	Scope   *Scope
-	Content []byte // nil stays; equal content is no change
-	// Was, when not zero, refuses the update unless the profile still has
-	// that revision.
-	Was   mdm.Revision
-	Actor mdm.Actor
-}
-
-// Update alters a profile, in a unit of its own. New content makes a new
-// revision; a new name sends nothing to anybody. An Apple profile may even
-// change its PayloadIdentifier: hosts then install the new one and remove the
-// old.
-func (g *Engine) Update(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, ch Change) (p Profile, warnings []string, err error) {
-	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		p, warnings, err = g.UpdateTx(ctx, tx, id, ch)
-		return err
-	})
-	return p, warnings, err
-}
-
-// UpdateTx is [Engine.Update] in the caller's unit of work.
-func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch Change) (Profile, []string, error) {
-	p, err := g.c.Store.ProfileTx(ctx, tx, id)
-	if err != nil {
-		return Profile{}, nil, err
-	}
-	if ch.Was != 0 && ch.Was != p.Revision {
-		return Profile{}, nil, mdm.Errorf(mdm.CodeConflict, "revision", "the profile has revision %d by now: look at it again", p.Revision)
-	}
-	if ch.Name != nil {
-		p.Name = *ch.Name
-	}
-	if ch.Scope != nil {
-		p.Scope = *ch.Scope
-	}
-	var warnings []string
-	if ch.Content != nil && sha256.Sum256(ch.Content) != p.Content {
-		was, err := g.document(tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
-		if err != nil {
-			return Profile{}, nil, err
-		}
-		doc, err := g.parse(p.Family, ch.Content)
-		if err != nil {
-			return Profile{}, nil, err
-		}
-		if p.Family == AppleProfile && doc.Identifier != p.Identifier {
-			p.Identifier, p.Slot = doc.Identifier, 0
-			if err := g.identify(&p, doc); err != nil {
-				return Profile{}, nil, err
-			}
-		}
-		warnings = doc.Warnings
-		if doc.UUID != "" && doc.UUID == was.UUID {
-			warnings = append(warnings, "the PayloadUUID is the one of the content before: devices cannot be seen to carry the new one, and end as accepted, not verifiable")
-		}
-		p.Revision, p.Content, p.Size = p.Revision+1, doc.Hash, len(ch.Content)
-	} else {
-		ch.Content = nil
-	}
-	if err := g.checkDefinition(ctx, tx, &p); err != nil {
-		return Profile{}, nil, err
-	}
-	p.UpdatedAt, p.Actor = g.c.Clock.Now(), ch.Actor
-	return p, warnings, g.store(ctx, tx, &p, ch.Content)
 }
 
 // Delete removes a definition, in a unit of its own; hosts lose it as they are

@@ -10,15 +10,22 @@ import (
 
 // CreateTeam stores a new team, in a unit of its own.
 func (g *Engine) CreateTeam(ctx context.Context, t mdm.TenantID, name string) (Team, error) {
+	if err := checkName("name", name); err != nil {
+		return Team{}, err
+	}
 	id, err := mdm.NewUUID(g.c.Clock.Now(), g.c.Rand)
 	if err != nil {
 		return Team{}, err
 	}
-	team := Team{ID: mdm.TeamID(id), Name: name}
-	if err := checkName("name", name); err != nil {
+	var team Team
+	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		team = Team{ID: mdm.TeamID(id), Name: name} // anew in each run
+		return g.c.Store.PutTeam(ctx, tx, &team)
+	})
+	if err != nil {
 		return Team{}, err
 	}
-	return team, g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error { return g.c.Store.PutTeam(ctx, tx, &team) })
+	return team, nil
 }
 
 // DeleteTeam deletes a team that has no profiles; its hosts come to no team.
@@ -34,18 +41,25 @@ func (g *Engine) Teams(ctx context.Context, t mdm.TenantID) ([]Team, error) {
 // CreateLabel stores a new label, in a unit of its own. Hosts that are never
 // spoken of have membership def.
 func (g *Engine) CreateLabel(ctx context.Context, t mdm.TenantID, name string, def Tri) (Label, error) {
+	if err := checkName("name", name); err != nil {
+		return Label{}, err
+	}
+	if !def.valid() {
+		return Label{}, mdm.Errorf(mdm.CodeInvalid, "default", "a membership is no, yes or unknown")
+	}
 	id, err := mdm.NewUUID(g.c.Clock.Now(), g.c.Rand)
 	if err != nil {
 		return Label{}, err
 	}
-	l := Label{ID: mdm.LabelID(id), Name: name, Default: def}
-	if err := checkName("name", name); err != nil {
+	var l Label
+	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+		l = Label{ID: mdm.LabelID(id), Name: name, Default: def} // anew in each run
+		return g.c.Store.PutLabel(ctx, tx, &l)
+	})
+	if err != nil {
 		return Label{}, err
 	}
-	if def != No && def != Yes && def != Unknown {
-		return Label{}, mdm.Errorf(mdm.CodeInvalid, "default", "a membership is no, yes or unknown")
-	}
-	return l, g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error { return g.c.Store.PutLabel(ctx, tx, &l) })
+	return l, nil
 }
 
 // DeleteLabel deletes a label that no profile's scope names.
@@ -81,7 +95,7 @@ func (g *Engine) SetMember(ctx context.Context, t mdm.TenantID, l mdm.LabelKey, 
 
 // SetMemberTx is [Engine.SetMember] in the caller's unit of work.
 func (g *Engine) SetMemberTx(ctx context.Context, tx mdm.Tx, l mdm.LabelKey, h mdm.HostKey, v Tri) error {
-	if v != No && v != Yes && v != Unknown {
+	if !v.valid() {
 		return mdm.Errorf(mdm.CodeInvalid, "value", "a membership is no, yes or unknown")
 	}
 	if err := g.c.Store.SetMember(ctx, tx, l, h, v); err != nil {

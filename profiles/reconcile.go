@@ -36,7 +36,8 @@ func (g *Engine) Reconcile(ctx context.Context, t mdm.TenantID) (more bool, err 
 
 const quarantine = 10 * time.Minute
 
-// oneByOne plans what is claimed in units of one host.
+// oneByOne plans what is claimed in units of one host. A host that fails is
+// claimed again, and then only marked for later.
 func (g *Engine) oneByOne(ctx context.Context, t mdm.TenantID, cause error) (more bool, err error) {
 	var bad mdm.HostKey // failed in the unit before this one
 	for range 2 * g.c.Page {
@@ -55,7 +56,7 @@ func (g *Engine) oneByOne(ctx context.Context, t mdm.TenantID, cause error) (mor
 			return false, nil
 		case err == nil:
 			bad = 0
-		case len(hosts) == 0 || hosts[0] == bad || ctx.Err() != nil:
+		case len(hosts) == 0, hosts[0] == bad, ctx.Err() != nil, mdm.Transient(err):
 			return true, errors.Join(cause, err)
 		default:
 			bad = hosts[0]

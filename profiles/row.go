@@ -52,8 +52,10 @@ type Row struct {
 	Order    int64     // of the current instruction: the host's plan revision that gave it
 	Since    time.Time // when Order was given
 
-	Command mdm.CommandID // that carries the instruction
-	Traces  []Trace       // oldest first; what may be on the device
+	// Command carries the instruction. Empty when it was taken back, because it
+	// is not wanted any more, or when it could not be made.
+	Command mdm.CommandID
+	Traces  []Trace // oldest first; what may be on the device
 
 	// Blurred is set when an earlier content with the same UUID may have been
 	// on the device, so that seeing the UUID proves nothing.
@@ -75,10 +77,12 @@ type Row struct {
 	SeenAt   time.Time
 	Missing  string // what the observation lacked; empty when it lacked nothing
 
-	// Tries counts failed answers, Misses observations that lacked it, both
-	// of this revision; they decide about retries and reset with the revision.
+	// Tries counts the retries after failed answers, Misses those after
+	// observations that lacked it, both of this revision of this definition;
+	// they decide about further ones and reset with the revision.
 	Tries  int
 	Misses int
-	// RetryAt is when a failed instruction is given again; zero means never.
+	// RetryAt is when a failed instruction is given again; zero means that no
+	// time is set.
 	RetryAt time.Time
 }

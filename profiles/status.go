@@ -31,7 +31,7 @@ const (
 	ReasonSameUUID    Reason = "same_uuid"    // an edit kept its PayloadUUID, so old and new look alike
 	ReasonRefused     Reason = "refused"      // the device refused it, and the retries are used up
 	ReasonMissing     Reason = "missing"      // the device took it and does not carry it
-	ReasonHeld        Reason = "held"         // waits until a successor is acknowledged
+	ReasonHeld        Reason = "held"         // its removal waits until a successor is acknowledged
 	ReasonNotDesired  Reason = "not_desired"  // nothing wants it
 	ReasonNotEnrolled Reason = "not_enrolled" // the host has no channel to carry it
 )
@@ -39,19 +39,20 @@ const (
 // Classify derives the status of a row. wanted is the desired profile of its
 // slot, nil when nothing wants it; a row that differs from it has not been
 // planned yet, and shows what will be. doc is the row's document, nil when
-// unknown. This is the one classifier for every view.
+// unknown. This is the one classifier for every view; that a removal is held is
+// the plan's to say, see [ReasonHeld].
 func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 	if wanted == nil {
 		return classifyRemoval(r)
 	}
-	if r == nil || r.Op != Install || r.Content != wanted.Content {
+	if r == nil || !stands(r, wanted) {
 		return Pending, ReasonNotPlanned
 	}
 	switch {
 	case r.Ack != r.Order:
 		return Pending, ReasonQueued
 	case !r.AckOutcome.OK():
-		if r.Tries < maxTries {
+		if !gaveUp(r) {
 			return Pending, ReasonRetryLater
 		}
 		return Failed, ReasonRefused
@@ -74,8 +75,8 @@ func classifyRemoval(r *Row) (Status, Reason) {
 	case r == nil:
 		return "", ReasonNotDesired
 	case r.Op == Install:
-		return Removing, ReasonHeld
-	case r.Ack == r.Order && !r.AckOutcome.OK() && r.Tries >= maxTries:
+		return Removing, ReasonNotPlanned
+	case r.Ack == r.Order && !r.AckOutcome.OK() && gaveUp(r):
 		return RemovalFailed, ReasonRefused
 	case r.Ack == r.Order && !r.AckOutcome.OK():
 		return Removing, ReasonRetryLater

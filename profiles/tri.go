@@ -17,6 +17,8 @@ const (
 	Unknown Tri = 2
 )
 
+func (t Tri) valid() bool { return t == No || t == Yes || t == Unknown }
+
 // String returns "no", "yes" or "unknown".
 func (t Tri) String() string {
 	switch t {
@@ -56,24 +58,34 @@ func (t Tri) And(u Tri) Tri {
 // Or returns Kleene's disjunction.
 func (t Tri) Or(u Tri) Tri { return t.Not().And(u.Not()).Not() }
 
-// Reaches evaluates the scope for a host of platform p with memberships m.
+// Reaches evaluates the scope for a host of platform p with memberships m. A
+// label that m does not name is unknown.
 func (s *Scope) Reaches(p mdm.Platform, m map[mdm.LabelKey]Tri) Tri {
+	return s.reaches(p, func(l mdm.LabelKey) Tri {
+		if v, ok := m[l]; ok {
+			return v
+		}
+		return Unknown
+	})
+}
+
+func (s *Scope) reaches(p mdm.Platform, member func(mdm.LabelKey) Tri) Tri {
 	if len(s.Platforms) > 0 && !slices.Contains(s.Platforms, p) {
 		return No
 	}
 	r := Yes
 	for _, l := range s.IncludeAll {
-		r = r.And(m[l])
+		r = r.And(member(l))
 	}
 	if len(s.IncludeAny) > 0 {
 		any := No
 		for _, l := range s.IncludeAny {
-			any = any.Or(m[l])
+			any = any.Or(member(l))
 		}
 		r = r.And(any)
 	}
 	for _, l := range s.ExcludeAny {
-		r = r.And(m[l].Not())
+		r = r.And(member(l).Not())
 	}
 	return r
 }

@@ -4,21 +4,26 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
 // Item is one (host, profile) as people see it.
 type Item struct {
-	Profile    Profile // zero when the definition is gone and the slot is being emptied
+	// Profile is the definition that wants the slot filled or, when nothing
+	// does, the one whose removal is under way; zero when that is gone.
+	Profile    Profile
 	Identifier string
 	Status     Status
 	Reason     Reason
 	Detail     string // what the device said, or what an observation lacked
-	Evidence   Evidence
-	Command    mdm.CommandID // of the current instruction; empty before one is queued
-	Row        *Row          // nil before the first plan
+	// Evidence and Command are of the current instruction; empty while it is
+	// not what is wanted.
+	Evidence Evidence
+	Command  mdm.CommandID
+	Row      *Row // nil before the first plan
+
+	wanted bool
 }
 
 // HostView is everything that one host should carry, carries, or is losing.
@@ -43,68 +48,97 @@ func Worst(a, b Status) Status {
 // Host returns the view of one host, right up to date: a change that has not
 // been planned yet shows as pending.
 func (g *Engine) Host(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostView, error) {
-	s, defs, docs, err := g.load(ctx, t, h)
+	in, err := g.load(ctx, t, h)
 	if err != nil {
 		return HostView{}, err
 	}
-	return view(&s, defs, docs), nil
+	return view(&in), nil
 }
 
-func (g *Engine) load(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, *Definitions, map[mdm.Hash]*Document, error) {
+// load reads what a plan of one host depends on.
+func (g *Engine) load(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (Input, error) {
 	s, err := g.c.Store.LoadHost(ctx, t, h)
 	if err != nil {
-		return HostState{}, nil, nil, err
+		return Input{}, err
 	}
 	team := s.Host.Team
 	ps, err := g.c.Store.Profiles(ctx, t, &team)
 	if err != nil {
-		return HostState{}, nil, nil, err
+		return Input{}, err
 	}
 	defs := &Definitions{Team: team, Profiles: ps}
 	docs, err := g.documents(t, defs, []HostState{s}, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
-	return s, defs, docs, err
+	return Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()}, err
 }
 
 // view derives a host's items from the same desired set that plans use.
-func view(s *HostState, defs *Definitions, docs map[mdm.Hash]*Document) HostView {
-	v := HostView{Host: s.Host}
-	in := Input{State: *s, Definitions: defs, Documents: docs, Now: time.Time{}}
-	rows := make(map[SlotKey]*Row)
-	for _, ch := range s.Channels {
-		for i := range ch.Rows {
-			rows[ch.Rows[i].Slot] = &ch.Rows[i]
+func view(in *Input) HostView {
+	v := HostView{Host: in.State.Host}
+	var rows []Row
+	enrolled := false
+	for i := range in.State.Channels {
+		if ch := &in.State.Channels[i]; ch.Enrollment.Channel == mdm.DeviceChannel {
+			enrolled = true
+			rows = append(rows, ch.Rows...)
 		}
 	}
-	want := desire(&in, rows)
-	for slot, w := range want {
-		it := item(rows[slot], w, docs[w.Content])
-		if len(s.Channels) == 0 {
+	waiting := false
+	for _, s := range slots(in, rows) {
+		if s.row == nil && s.want == nil {
+			continue
+		}
+		it := item(in, &s)
+		if !enrolled {
 			it.Reason = ReasonNotEnrolled
 		}
+		waiting = waiting || !it.wanted && s.row.Op == Install
+		v.Status = Worst(v.Status, it.Status)
 		v.Items = append(v.Items, it)
 	}
-	for slot, r := range rows {
-		if want[slot] == nil {
-			v.Items = append(v.Items, item(r, nil, docs[r.Content]))
-		}
+	if waiting {
+		markHeld(in, v.Items)
 	}
 	slices.SortFunc(v.Items, func(a, b Item) int { return cmp.Compare(a.Identifier, b.Identifier) })
-	for i := range v.Items {
-		v.Status = Worst(v.Status, v.Items[i].Status)
-	}
 	return v
 }
 
-func item(r *Row, w *Profile, doc *Document) Item {
-	it := Item{Row: r}
-	it.Status, it.Reason = Classify(r, w, doc)
-	if w != nil {
-		it.Profile, it.Identifier = *w, w.Identifier
+// markHeld gives the removals that the plan holds back their reason.
+func markHeld(in *Input, items []Item) {
+	planned := make(map[SlotKey]bool)
+	p := Plan(*in)
+	for _, ch := range p.Channels {
+		for _, s := range ch.Steps {
+			planned[s.Row.Slot] = s.Send || s.Drop
+		}
 	}
-	if r == nil {
+	for i := range items {
+		if it := &items[i]; !it.wanted && it.Row.Op == Install && !planned[it.Row.Slot] {
+			it.Reason = ReasonHeld
+		}
+	}
+}
+
+func item(in *Input, s *slot) Item {
+	r, w := s.row, s.want
+	it := Item{Row: r, wanted: w != nil}
+	hash := mdm.Hash{}
+	switch {
+	case w != nil:
+		it.Profile, it.Identifier, hash = *w, w.Identifier, w.Content
+	default:
+		it.Identifier, hash = r.Identifier, r.Content
+		for i := range in.Definitions.Profiles {
+			// Only of its own slot: one whose identifier changed is wanted elsewhere.
+			if p := &in.Definitions.Profiles[i]; p.Key == r.Profile && p.Slot == r.Slot {
+				it.Profile = *p
+			}
+		}
+	}
+	it.Status, it.Reason = Classify(r, w, in.Documents[hash])
+	if r == nil || it.Reason == ReasonNotPlanned {
 		return it
 	}
-	it.Identifier, it.Command = r.Identifier, r.Command
+	it.Command = r.Command
 	if r.Ack == r.Order && r.AckOutcome.OK() {
 		it.Evidence = Accepted
 	}
@@ -116,42 +150,4 @@ func item(r *Row, w *Profile, doc *Document) Item {
 		it.Detail = r.AckDetail
 	}
 	return it
-}
-
-// Counts are hosts by status.
-type Counts map[Status]int
-
-// CountsOf returns, for each profile of a team, how many hosts stand where. It
-// reads the team's hosts in pages, and is right at once after a change.
-func (g *Engine) CountsOf(ctx context.Context, t mdm.TenantID, team mdm.TeamKey) (map[mdm.ProfileKey]Counts, error) {
-	ps, err := g.c.Store.Profiles(ctx, t, &team)
-	if err != nil {
-		return nil, err
-	}
-	defs := &Definitions{Team: team, Profiles: ps}
-	out := make(map[mdm.ProfileKey]Counts, len(ps))
-	for i := range ps {
-		out[ps[i].Key] = Counts{}
-	}
-	for after := mdm.HostKey(0); ; {
-		states, err := g.c.Store.LoadTeam(ctx, t, team, after, g.c.Page)
-		if err != nil {
-			return nil, err
-		}
-		docs, err := g.documents(t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
-		if err != nil {
-			return nil, err
-		}
-		for i := range states {
-			after = states[i].Host.Key
-			for _, it := range view(&states[i], defs, docs).Items {
-				if it.Profile.Key != 0 {
-					out[it.Profile.Key][it.Status]++
-				}
-			}
-		}
-		if len(states) < g.c.Page {
-			return out, nil
-		}
-	}
 }
