@@ -121,7 +121,7 @@ func serveProcess(dir string) error {
 		if l, err = net.Listen("tcp", addr); err == nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	if err != nil {
 		return err

@@ -35,21 +35,26 @@ func byTenant(h func(mdm.TenantID) http.Handler) http.Handler {
 	})
 }
 
+// mount puts one route of every tenant into mux.
+func (m *MDM) mount(mux *http.ServeMux, route string, h func(mdm.TenantID) http.Handler) {
+	mux.Handle(base+"{tenant}/"+route, m.metered(route, byTenant(h)))
+}
+
 func (m *MDM) registerApple(mux *http.ServeMux) {
-	mux.Handle(base+"{tenant}/apple/checkin", byTenant(m.apple.CheckIn))
-	mux.Handle(base+"{tenant}/apple/server", byTenant(m.apple.Commands))
-	mux.Handle(base+"{tenant}/apple/enroll/{link}", byTenant(func(t mdm.TenantID) http.Handler {
+	m.mount(mux, "apple/checkin", m.apple.CheckIn)
+	m.mount(mux, "apple/server", m.apple.Commands)
+	m.mount(mux, "apple/enroll/{link}", func(t mdm.TenantID) http.Handler {
 		return m.apple.Enroll(t, func(r *http.Request) string { return r.PathValue("link") })
-	}))
-	mux.Handle(base+"{tenant}/scep", byTenant(m.scep))
+	})
+	m.mount(mux, "scep", m.scep)
 }
 
 func (m *MDM) registerWindows(mux *http.ServeMux) {
-	mux.Handle(windowsDiscovery, m.windows.Discovery(mdm.DefaultTenant))
-	mux.Handle(base+"{tenant}/windows/discovery", byTenant(m.windows.Discovery))
-	mux.Handle(base+"{tenant}/windows/policy", byTenant(m.windows.Policy))
-	mux.Handle(base+"{tenant}/windows/enroll", byTenant(m.windows.Enroll))
-	mux.Handle(base+"{tenant}/windows/manage", byTenant(m.windows.Manage))
+	mux.Handle(windowsDiscovery, m.metered("windows/discovery", m.windows.Discovery(mdm.DefaultTenant)))
+	m.mount(mux, "windows/discovery", m.windows.Discovery)
+	m.mount(mux, "windows/policy", m.windows.Policy)
+	m.mount(mux, "windows/enroll", m.windows.Enroll)
+	m.mount(mux, "windows/manage", m.windows.Manage)
 }
 
 // scep is the SCEP endpoint of a tenant.
