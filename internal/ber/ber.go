@@ -1,7 +1,8 @@
-// Package ber makes CMS messages safe to hand to a decoder: it checks that every
-// element ends within its parent, bounds depth and number, and turns indefinite
-// lengths into definite ones. A decoder that lets a child run past its parent
-// can be made to read the same bytes over and over, in exponential time.
+// Package ber makes CMS messages safe to hand to a decoder. A lenient one lets an
+// element run past the one that holds it, and can then be made to read the same
+// bytes again at each level, in exponential time; it looks for the ends of
+// indefinite lengths in quadratic time; and it recurses as deep as a message
+// says. What [Definite] lets through has none of that.
 package ber
 
 import "github.com/keelson-mdm/keelson/mdm"
@@ -14,19 +15,22 @@ const (
 	maxElements = 100_000
 )
 
-// Definite gives every element of a BER message a definite length, and checks
-// that lengths fit, with bounds of depth and number (X.690, 8.1). Some encoders,
-// Apple's among them, stream with indefinite lengths, which the library reads
-// recursively and in quadratic time. Elements that have definite lengths
-// throughout are kept byte for byte, as signatures need. Errors are
-// [mdm.CodeMalformed].
+// Definite re-encodes one BER element (X.690, 8.1) with definite, minimal
+// lengths and with each OCTET STRING in one part. Some encoders, Apple's among
+// them, stream with neither. What is in DER already comes out byte for byte, as
+// signatures need.
+//
+// It fails with [mdm.CodeMalformed] when an element does not end within the one
+// that holds it, when something follows, when a tag is one that CMS does not use,
+// and when there are more levels or elements than any message needs. The time is
+// linear in the input. The caller bounds its size.
 func Definite(ber []byte) ([]byte, error) {
 	var r reader
-	out, size, err := r.element(ber, 0)
+	out, rest, err := r.element(make([]byte, 0, len(ber)), ber, 0)
 	if err != nil {
 		return nil, err
 	}
-	if size != len(ber) {
+	if len(rest) > 0 {
 		return nil, malformed("something follows its end")
 	}
 	return out, nil
@@ -34,115 +38,120 @@ func Definite(ber []byte) ([]byte, error) {
 
 type reader struct{ elements int }
 
-// header is the beginning of an element.
-type header struct {
-	tag         []byte
-	size        int // of the header
-	length      int // of the content; -1 when indefinite
-	constructed bool
-}
+const (
+	octetString        = 0x04
+	octetStringInParts = 0x24
+	constructed        = 0x20
+)
 
-// element reads the element at the beginning of b: out is what to put in its
-// place, size how many bytes of b it takes.
-func (r *reader) element(b []byte, depth int) (out []byte, size int, err error) {
+// element appends the first element of b to dst and returns what follows it.
+func (r *reader) element(dst, b []byte, depth int) (out, rest []byte, err error) {
 	if r.elements++; r.elements > maxElements {
-		return nil, 0, malformed("it has too many elements")
+		return nil, nil, malformed("it has too many elements")
 	}
-	if depth > maxDepth {
-		return nil, 0, malformed("it is nested too deep")
+	if depth == maxDepth {
+		return nil, nil, malformed("it is nested too deep")
 	}
-	h, err := readHeader(b)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !h.constructed {
-		size = h.size + h.length
-		return b[:size], size, nil
-	}
-	content, inner, changed, err := r.children(b[h.size:], h.length, depth+1)
-	if err != nil {
-		return nil, 0, err
-	}
-	size = h.size + inner
-	if !changed && h.length >= 0 {
-		return b[:size], size, nil
-	}
-	out = append(out, h.tag...)
-	out = appendLength(out, len(content))
-	return append(out, content...), size, nil
-}
-
-// children reads length bytes of elements, or up to the end mark when length is
-// negative; size includes the mark.
-func (r *reader) children(b []byte, length, depth int) (content []byte, size int, changed bool, err error) {
-	if length >= 0 {
-		b = b[:length]
-	}
-	for {
-		switch {
-		case length >= 0 && size == length:
-			return content, size, changed, nil
-		case length < 0 && len(b) >= size+2 && b[size] == 0 && b[size+1] == 0:
-			return content, size + 2, true, nil
-		}
-		out, n, err := r.element(b[size:], depth)
-		if err != nil {
-			return nil, 0, false, err
-		}
-		changed = changed || &out[0] != &b[size]
-		content = append(content, out...)
-		size += n
-	}
-}
-
-func readHeader(b []byte) (h header, err error) {
 	if len(b) < 2 {
-		return h, malformed("it ends too early")
+		return nil, nil, malformed("it ends too early")
 	}
-	if b[0]&0x1f == 0x1f {
-		return h, malformed("it has a tag of several bytes")
+	tag := b[0]
+	if tag == 0 || tag&0x1f == 0x1f {
+		return nil, nil, malformed("it has a tag that CMS does not use")
 	}
-	h = header{tag: b[:1], size: 2, length: int(b[1]), constructed: b[0]&0x20 != 0}
-	switch {
-	case b[1] == 0x80:
-		if !h.constructed {
-			return h, malformed("it has a damaged length")
-		}
-		h.length = -1
-		return h, nil
-	case b[1] > 0x80:
-		n := int(b[1] & 0x7f)
-		if n > 4 || len(b) < 2+n {
-			return h, malformed("it has a damaged length")
-		}
-		var length uint64
-		for _, c := range b[2 : 2+n] {
-			length = length<<8 | uint64(c)
-		}
-		if length > uint64(len(b)) {
-			return h, malformed("it ends too early")
-		}
-		h.size, h.length = 2+n, int(length)
+	if b[1] == 0x80 {
+		return r.indefinite(dst, tag, b[2:], depth)
 	}
-	if len(b)-h.size < h.length {
-		return h, malformed("it ends too early")
+	n, b, err := length(b[1:])
+	if err != nil {
+		return nil, nil, err
 	}
-	return h, nil
+	body, rest := b[:n], b[n:]
+	if tag&constructed == 0 {
+		return append(head(dst, tag, n), body...), rest, nil
+	}
+	content := make([]byte, 0, n)
+	for len(body) > 0 {
+		if content, body, err = r.element(content, body, depth+1); err != nil {
+			return nil, nil, err
+		}
+	}
+	out, err = r.compound(dst, tag, content)
+	return out, rest, err
 }
 
-func appendLength(b []byte, n int) []byte {
+// indefinite appends an element whose content ends with two zeros.
+func (r *reader) indefinite(dst []byte, tag byte, b []byte, depth int) (out, rest []byte, err error) {
+	if tag&constructed == 0 {
+		return nil, nil, malformed("it has a primitive element without a length")
+	}
+	var content []byte
+	for len(b) < 2 || b[0] != 0 || b[1] != 0 {
+		if content, b, err = r.element(content, b, depth+1); err != nil {
+			return nil, nil, err
+		}
+	}
+	out, err = r.compound(dst, tag, content)
+	return out, b[2:], err
+}
+
+// compound appends a constructed element whose content has been re-encoded.
+func (r *reader) compound(dst []byte, tag byte, content []byte) ([]byte, error) {
+	if tag != octetStringInParts {
+		return append(head(dst, tag, len(content)), content...), nil
+	}
+	var joined []byte
+	for rest := content; len(rest) > 0; {
+		if rest[0] != octetString {
+			return nil, malformed("it has an OCTET STRING in parts of another type")
+		}
+		n, b, err := length(rest[1:])
+		if err != nil {
+			return nil, err
+		}
+		joined, rest = append(joined, b[:n]...), b[n:]
+	}
+	return append(head(dst, octetString, len(joined)), joined...), nil
+}
+
+// length reads a definite length, of which there is at least one octet, and holds
+// it against what follows.
+func length(b []byte) (n int, rest []byte, err error) {
+	size, rest := uint64(b[0]), b[1:]
+	if size > 0x80 {
+		octets := int(size & 0x7f)
+		if octets > 4 || octets > len(rest) {
+			return 0, nil, malformed("it has a damaged length")
+		}
+		size = 0
+		for _, o := range rest[:octets] {
+			size = size<<8 | uint64(o)
+		}
+		rest = rest[octets:]
+	}
+	if size > uint64(len(rest)) {
+		return 0, nil, malformed("it ends too early")
+	}
+	return int(size), rest, nil
+}
+
+// head appends a tag and a length of the fewest octets.
+func head(dst []byte, tag byte, n int) []byte {
+	dst = append(dst, tag)
 	switch {
 	case n < 0x80:
-		return append(b, byte(n))
+		return append(dst, byte(n))
 	case n < 1<<8:
-		return append(b, 0x81, byte(n))
+		return append(dst, 0x81, byte(n))
 	case n < 1<<16:
-		return append(b, 0x82, byte(n>>8), byte(n))
+		return append(dst, 0x82, byte(n>>8), byte(n))
+	case n < 1<<24:
+		return append(dst, 0x83, byte(n>>16), byte(n>>8), byte(n))
 	default:
-		return append(b, 0x83, byte(n>>16), byte(n>>8), byte(n))
+		return append(dst, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 }
 
 func malformed(why string) error {
-	return mdm.Errorf(mdm.CodeMalformed, "", "this is not a signed message: %s", why)
+	return mdm.Errorf(mdm.CodeMalformed, "", "this is not a CMS message: %s", why)
 }
