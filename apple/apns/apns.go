@@ -213,11 +213,8 @@ func waitFor(ctx context.Context, d time.Duration) error {
 }
 
 func (p *Pusher) newLink(id *identity) *link {
-	transport := newTransport(id, p.options.RootCAs, p.options.Proxy)
 	connections := &pool{
-		dial: func(ctx context.Context) (*http.ClientConn, error) {
-			return transport.NewClientConn(ctx, "https", p.address)
-		},
+		dial:    newDialer(id, p.address, p.options.RootCAs, p.options.Proxy).dial,
 		limit:   p.options.MaxConns,
 		log:     p.options.Logger.With("topic", id.topic),
 		now:     p.options.Clock.Now,

@@ -19,6 +19,10 @@ import (
 const (
 	maxRetryAfter = 24 * time.Hour
 	maxFaultText  = 300 // bytes of a fault's text that are kept
+
+	// remoteAlert is the Op that crypto/tls gives to every alert of the other
+	// side.
+	remoteAlert = "remote error"
 )
 
 // Causes of a context that this package ends itself.
@@ -126,8 +130,7 @@ func classifyFault(ctx context.Context, err error, n *apns2.Notification) Outcom
 	case errors.As(err, &untrusted), errors.Is(err, errNoHTTP2):
 		return Outcome{Status: Failed, Reason: ReasonServerUntrusted,
 			Err: mdm.WrapError(mdm.CodeForbidden, "root_cas", "what answers is not APNs, or its certificate is not trusted: something stands between this server and Apple, or the roots are wrong", faultOf(err, n))}
-	case errors.As(err, &operation) && operation.Op == "remote error":
-		// crypto/tls gives this to every alert of the other side.
+	case errors.As(err, &operation) && operation.Op == remoteAlert:
 		return Outcome{Status: Failed, Reason: ReasonCertificateRefused,
 			Err: mdm.WrapError(mdm.CodeForbidden, "certificate", "APNs refused the connection: the push certificate is revoked or was not issued by Apple", faultOf(err, n))}
 	default:

@@ -96,6 +96,14 @@ func requireAll(t testing.TB, want apns.Status, outcomes []apns.Outcome) {
 	}
 }
 
+// requireAttempts fails unless every outcome took that many attempts.
+func requireAttempts(t testing.TB, want int, outcomes []apns.Outcome) {
+	t.Helper()
+	for i, o := range outcomes {
+		require.Equal(t, want, o.Attempts, "target %d: %s", i, o.Reason)
+	}
+}
+
 // serverCertificate makes a certificate for 127.0.0.1, and the roots that trust
 // it.
 func serverCertificate(t testing.TB) (tls.Certificate, *x509.CertPool) {

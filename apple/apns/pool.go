@@ -2,6 +2,7 @@ package apns
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -21,7 +22,7 @@ const extraPause = time.Minute
 // It never uses Reserve: a request that waits inside a full connection keeps
 // the door, and those with a reservation, behind it, keep the places.
 type pool struct {
-	dial  func(context.Context) (*http.ClientConn, error)
+	dial  func(context.Context) (*conn, error)
 	limit int
 	log   *slog.Logger
 	now   func() time.Time
@@ -36,9 +37,11 @@ type pool struct {
 	noExtra  time.Time // until then the connections there have to do
 }
 
-// conn is one connection. The pool's mu guards its fields.
+// conn is one connection. The pool's mu guards the fields from users on.
 type conn struct {
 	*http.ClientConn
+	secure *tls.Conn // below it; nil behind a proxy
+
 	users   int  // requests that hold it, waiting in it included
 	room    int  // how many it takes at once, as far as was seen
 	answers int  // that came, ever
@@ -214,7 +217,7 @@ func (p *pool) startDial() *opening {
 	p.opening, p.stopDial = o, cancel
 	p.tasks.Go(func() {
 		defer cancel()
-		cc, err := p.dial(ctx)
+		c, err := p.dial(ctx)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.opening, p.stopDial = nil, nil
@@ -224,7 +227,6 @@ func (p *pool) startDial() *opening {
 		case err != nil:
 			o.err = p.openFailed(err)
 		default:
-			c := &conn{ClientConn: cc}
 			if p.closed != nil {
 				p.retired[c] = struct{}{}
 				c.retired = true
@@ -269,7 +271,7 @@ func (p *pool) failed(ctx context.Context, c *conn, before int, err error) (agai
 			return false, err
 		}
 		p.retire(c)
-		err = p.openFailed(err)
+		err = p.openFailed(c.refusal(err))
 		p.tried(c, err)
 		return false, err
 	}

@@ -121,15 +121,28 @@ func TestGoAwayIsTriedAgain(t *testing.T) {
 		requireAll(t, apns.Delivered, outcomes)
 		require.Equal(t, 2, fake.Stats().Total)
 	})
+	t.Run("to all, while idle", func(t *testing.T) {
+		fake := smallFake(t, 20)
+		p := newPusher(t, fake, apns.Options{Workers: 100})
+		fake.Delay(5 * time.Millisecond)
+		requireAll(t, apns.Delivered, p.Push(t.Context(), targets(fake.Topic, 200)))
+		require.Equal(t, 2, p.Connections())
+		fake.GoAway()
+		require.Eventually(t, func() bool { return fake.Stats().Open == 0 }, 10*time.Second, time.Millisecond)
+		outcomes := p.Push(t.Context(), targets(fake.Topic, 10))
+		requireAll(t, apns.Delivered, outcomes)
+		requireAttempts(t, 1, outcomes)
+	})
 	t.Run("after an answer", func(t *testing.T) {
-		fake := mdmtest.NewAPNs(t)
-		p := newPusher(t, fake, apns.Options{MaxConns: 1, Workers: 20})
-		for range 5 {
+		for range 10 {
+			fake := mdmtest.NewAPNs(t)
+			p := newPusher(t, fake, apns.Options{MaxConns: 1, Workers: 20})
 			fake.Answer("", mdmtest.APNsAnswer{}, mdmtest.APNsAnswer{LastOne: true})
-			outcomes := p.Push(t.Context(), targets(fake.Topic, 100))
+			outcomes := p.Push(t.Context(), targets(fake.Topic, 500))
 			requireAll(t, apns.Delivered, outcomes)
+			requireAttempts(t, 1, outcomes)
+			require.Equal(t, 2, fake.Stats().Total)
 		}
-		require.GreaterOrEqual(t, fake.Stats().Total, 5)
 	})
 	t.Run("again and again under load", func(t *testing.T) {
 		fake := mdmtest.NewAPNs(t)
@@ -155,6 +168,30 @@ func TestABrokenConnectionIsTriedAgain(t *testing.T) {
 	fake.Answer("", mdmtest.APNsAnswer{Reset: true})
 	requireAll(t, apns.Delivered, p.Push(t.Context(), targets(fake.Topic, 50)))
 	require.Equal(t, 2, fake.Stats().Total)
+}
+
+func TestAnAbortedRequestIsTriedAgainOnTheSameConnection(t *testing.T) {
+	fake := mdmtest.NewAPNs(t)
+	w := &waits{}
+	p := newPusher(t, fake, apns.Options{Wait: w.wait})
+	requireAll(t, apns.Delivered, p.Push(t.Context(), targets(fake.Topic, 1)))
+	all := targets(fake.Topic, 50)
+	fake.Answer(tokenOf(all[20]), mdmtest.APNsAnswer{Abort: true})
+	outcomes := p.Push(t.Context(), all)
+	requireAll(t, apns.Delivered, outcomes)
+	require.Equal(t, 2, outcomes[20].Attempts)
+	require.Len(t, w.all(), 1)
+	require.Equal(t, 1, fake.Stats().Total)
+}
+
+func TestARedirectionIsNotFollowed(t *testing.T) {
+	fake := mdmtest.NewAPNs(t)
+	p := newPusher(t, fake, apns.Options{})
+	fake.Answer("", mdmtest.APNsAnswer{Status: http.StatusTemporaryRedirect, Location: "/3/device/ffff"})
+	outcomes := p.Push(t.Context(), targets(fake.Topic, 1))
+	requireAll(t, apns.Failed, outcomes)
+	require.Equal(t, http.StatusTemporaryRedirect, outcomes[0].HTTPStatus)
+	require.Len(t, fake.Requests(), 1)
 }
 
 // counting returns a Proxy that counts the connections that are tried.
@@ -284,6 +321,14 @@ func TestARefusedCertificate(t *testing.T) {
 			}
 			require.LessOrEqual(t, accepted.Load(), int64(10))
 			require.NoError(t, p.Close())
+			if version == tls.VersionTLS13 {
+				// A refusal that comes before the first request says as much.
+				late, err := apns.LateFault(t.Context(), fake.Certificate, "https://"+listener.Addr().String(), roots, func(over func() bool) {
+					require.Eventually(t, over, 10*time.Second, time.Millisecond)
+				})
+				require.NoError(t, err)
+				require.Equal(t, apns.ReasonCertificateRefused, late.Reason, late.Err)
+			}
 			require.NoError(t, listener.Close())
 			<-done
 		})

@@ -49,7 +49,9 @@ func TestReloadDuringTheFirstConnection(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Reload(renewed, nil))
 	release()
-	requireAll(t, apns.Delivered, <-done)
+	outcomes := <-done
+	requireAll(t, apns.Delivered, outcomes)
+	requireAttempts(t, 1, outcomes)
 	require.Equal(t, 2, fake.Stats().Total)
 }
 

@@ -45,26 +45,52 @@ func withExchange(ctx context.Context, ex *exchange) context.Context {
 	return context.WithValue(ctx, exchangeKey{}, ex)
 }
 
-// newTransport makes the transport that opens connections. Its own pool is not
-// used: see pool.
-func newTransport(id *identity, roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+// dialer opens connections with one certificate.
+type dialer struct {
+	transport *http.Transport // its own pool is not used: see pool
+	address   string
+}
+
+func newDialer(id *identity, address string, roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *dialer {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP2(true)
-	return &http.Transport{
-		Proxy:       proxy,
-		DialContext: (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig: &tls.Config{
-			RootCAs:    roots,
-			MinVersion: tls.VersionTLS12,
-			// Sent whatever authorities the server names, so that a refusal is
-			// a refusal and not a request without a certificate.
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &id.cert, nil },
-			VerifyConnection: func(state tls.ConnectionState) error {
-				if state.NegotiatedProtocol != "h2" {
-					return errNoHTTP2
-				}
-				return nil
-			},
+	host, _, _ := net.SplitHostPort(address) // as joined by parseHost
+	config := &tls.Config{
+		RootCAs:    roots,
+		ServerName: host,
+		NextProtos: []string{"h2"},
+		MinVersion: tls.VersionTLS12,
+		// Sent whatever authorities the server names, so that a refusal is a
+		// refusal and not a request without a certificate.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &id.cert, nil },
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if state.NegotiatedProtocol != "h2" {
+				return errNoHTTP2
+			}
+			return nil
+		},
+	}
+	plain := &net.Dialer{KeepAlive: 30 * time.Second}
+	return &dialer{address: address, transport: &http.Transport{
+		Proxy:           proxy,
+		DialContext:     plain.DialContext,
+		TLSClientConfig: config,
+		// Without a proxy, for the sake of securedKey alone.
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			raw, err := plain.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			secure := tls.Client(raw, config)
+			if err := secure.HandshakeContext(ctx); err != nil {
+				// The handshake's error is the one to tell.
+				_ = raw.Close()
+				return nil, err
+			}
+			if keep, ok := ctx.Value(securedKey{}).(**tls.Conn); ok {
+				*keep = secure
+			}
+			return secure, nil
 		},
 		Protocols:          protocols,
 		DisableCompression: true,
@@ -73,7 +99,37 @@ func newTransport(id *identity, roots *x509.CertPool, proxy func(*http.Request) 
 			PingTimeout:      pingTimeout,
 			WriteByteTimeout: writeTimeout,
 		},
+	}}
+}
+
+// securedKey is for the place in which the TLS connection of a dial is kept.
+type securedKey struct{}
+
+// dial opens a connection.
+func (d *dialer) dial(ctx context.Context) (*conn, error) {
+	c := &conn{}
+	var err error
+	c.ClientConn, err = d.transport.NewClientConn(context.WithValue(ctx, securedKey{}, &c.secure), "https", d.address)
+	if err != nil {
+		return nil, err
 	}
+	return c, nil
+}
+
+// refusal returns why the other side ended a connection that was never used:
+// the TLS alert, when there was one, or else err. net/http loses an alert that
+// comes before the first request, but a TLS connection repeats its last error.
+func (c *conn) refusal(err error) error {
+	if c.secure == nil || c.Err() == nil {
+		return err
+	}
+	// Nothing is waited for. An error of SetReadDeadline shows in Read.
+	_ = c.secure.SetReadDeadline(time.Unix(1, 0))
+	var alert *net.OpError
+	if _, last := c.secure.Read(make([]byte, 1)); errors.As(last, &alert) && alert.Op == remoteAlert {
+		return last
+	}
+	return err
 }
 
 // courier is the RoundTripper of the apns2 client: it sends a request over the
