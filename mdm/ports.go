@@ -51,7 +51,7 @@ type PushStatus int
 
 // The push states.
 const (
-	PushDelivered PushStatus = iota
+	PushDelivered PushStatus = iota + 1
 	PushGone                 // the token is dead: suspect, not unenrolled
 	PushRetry                // try again after RetryAfter
 	PushFailed
