@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"log/slog"
+	"runtime/debug"
 
-	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
@@ -29,6 +30,10 @@ type Admitted struct {
 // certificate was issued here, for this channel or for none yet, its intent
 // expects this device and is open, and the application does not object. It
 // reads and changes nothing; [Service.Bind] follows in the unit of work.
+//
+// What is wrong with the certificate or the device is a [mdm.CodeIdentity]
+// error, with the intent a [mdm.CodeChallenge] one, the application's word a
+// [mdm.CodeNotAdmitted] one, and none of its words [mdm.CodeUnavailable].
 func (s *Service) Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate, cl Claim) (*Admitted, error) {
 	h := HashOf(leaf)
 	c, err := s.c.Store.Certificate(ctx, t, h)
@@ -79,19 +84,47 @@ func (s *Service) ask(ctx context.Context, a mdm.Admission) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.AdmitTimeout)
 	defer cancel()
-	err := s.c.Admitter.Admit(ctx, a)
+	err := s.guard(ctx, "Admitter", func() error { return s.c.Admitter.Admit(ctx, a) })
 	switch {
-	case err == nil, s.c.AdmitOnFailure && !errors.Is(err, mdm.CodeNotAdmitted):
-		return nil
-	case errors.Is(err, mdm.CodeNotAdmitted):
+	case err == nil, errors.Is(err, mdm.CodeNotAdmitted):
 		return err
+	case s.c.AdmitOnFailure:
+		return nil
 	default:
 		return mdm.WrapError(mdm.CodeUnavailable, "", "admission could not be decided: try again", err)
 	}
 }
 
+var errPanic = errors.New("it panicked")
+
+// guard runs application code: a failure of it is logged, and a panic, which must
+// not end more than this one call, is such a failure. What it panicked with may
+// be a secret and goes nowhere.
+func (s *Service) guard(ctx context.Context, what string, do func() error) (err error) {
+	defer func() {
+		attrs := []any{"what", what}
+		if recover() != nil {
+			err = errPanic
+			attrs = append(attrs, slog.String("stack", string(debug.Stack())))
+		}
+		if !isAnswer(err) {
+			s.c.Log.ErrorContext(ctx, "the application's code failed", append(attrs, "error", err)...)
+		}
+	}()
+	return do()
+}
+
+// isAnswer tells what application code decided, nil included, from its failures.
+func isAnswer(err error) bool {
+	switch mdm.CodeOf(err) {
+	case "", mdm.CodeNotAdmitted, mdm.CodeUnauthenticated, mdm.CodeForbidden, mdm.CodeBusy:
+		return true
+	}
+	return false
+}
+
 // Bind pins the certificate to the channel, counts the intent, and returns what
-// the device announces, for [mdm.Sink.Event]. Binding the same device twice
+// the device announces, for [mdm.Sink.Signal]. Binding the same device twice
 // changes nothing the second time.
 func (s *Service) Bind(ctx context.Context, tx mdm.Tx, a *Admitted) (mdm.Authenticated, error) {
 	first, err := s.c.Store.Bind(ctx, tx, a.leaf, a.claim.Natural)
@@ -121,35 +154,4 @@ func (s *Service) Retire(ctx context.Context, tx mdm.Tx, n mdm.Natural, keep mdm
 // [mdm.CodeNotFound] error.
 func (s *Service) Enrollment(ctx context.Context, tx mdm.Tx, n mdm.Natural) (mdm.Enrollment, error) {
 	return s.c.Store.EnrollmentTx(ctx, tx, n)
-}
-
-// Place says how far a verified certificate is trusted.
-func (s *Service) Place(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (Trust, error) {
-	c, err := s.c.Store.Certificate(ctx, t, HashOf(leaf))
-	switch {
-	case err == nil && c.State == Superseded:
-		return TrustRolledBack, nil
-	case err == nil && c.State != Reserved:
-		return TrustGood, nil
-	case err != nil && mdm.CodeOf(err) != mdm.CodeNotFound:
-		return TrustForeign, err
-	}
-	name, ok, err := ca.ParseName(leaf)
-	if err != nil || !ok || name.Tenant != t {
-		return TrustForeign, nil
-	}
-	return TrustOrphan, nil
-}
-
-// NaturalOf returns the channel that a certificate is bound to, or a
-// [mdm.CodeIdentity] error.
-func (s *Service) NaturalOf(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (mdm.Natural, error) {
-	c, err := s.c.Store.Certificate(ctx, t, pin)
-	if err != nil {
-		return "", foreign(err)
-	}
-	if c.Natural == "" {
-		return "", mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate has not authenticated yet")
-	}
-	return c.Natural, nil
 }

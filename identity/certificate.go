@@ -36,19 +36,3 @@ type Certificate struct {
 	Person     string      // of the intent
 	CreatedAt  time.Time
 }
-
-// Trust says how far a presented certificate is trusted.
-type Trust string
-
-// The degrees of trust.
-const (
-	// TrustGood: known, and it may speak for this channel.
-	TrustGood Trust = "good"
-	// TrustOrphan: of our CA, with a name in it, and unknown: the database was
-	// restored. The device is led to a renewal.
-	TrustOrphan Trust = "orphan"
-	// TrustRolledBack: known as superseded: the device went back to a snapshot.
-	TrustRolledBack Trust = "rolled_back"
-	// TrustForeign: everything else.
-	TrustForeign Trust = "foreign"
-)

@@ -47,7 +47,7 @@ type Intent struct {
 	// Quota is how many devices may enroll, Used how many have.
 	Quota int
 	Used  int
-	// Issued counts certificates; [MaxIssued] bounds it.
+	// Issued counts certificates; [Intent.MaxIssued] bounds it.
 	Issued int
 	// Enrollment and Generation are set for a renewal: the life that goes on.
 	Enrollment mdm.EnrollmentID
@@ -77,18 +77,20 @@ func (i *Intent) Open(now time.Time) error {
 }
 
 // Expects reports, as a [mdm.CodeIdentity] error, how the device differs from
-// the one that the intent was made for.
+// the one that the intent was made for. A device that does not tell what is
+// expected of it differs.
 func (i *Intent) Expects(f mdm.HostFacts) error {
-	fold := func(want string) func(string) bool {
-		return func(have string) bool { return strings.EqualFold(have, want) }
-	}
 	switch {
 	case i.Platform != "" && i.Platform != f.Platform:
 		return mdm.Errorf(mdm.CodeIdentity, "platform", "this enrollment is for another platform")
-	case len(i.Serials) > 0 && !slices.ContainsFunc(i.Serials, fold(f.Serial)):
+	case !expected(i.Serials, f.Serial):
 		return mdm.Errorf(mdm.CodeIdentity, "serial", "this enrollment is for another device")
-	case len(i.HardwareIDs) > 0 && !slices.ContainsFunc(i.HardwareIDs, fold(f.HardwareID)):
+	case !expected(i.HardwareIDs, f.HardwareID):
 		return mdm.Errorf(mdm.CodeIdentity, "hardware_id", "this enrollment is for another device")
 	}
 	return nil
+}
+
+func expected(list []string, have string) bool {
+	return len(list) == 0 || have != "" && slices.ContainsFunc(list, func(want string) bool { return strings.EqualFold(have, want) })
 }

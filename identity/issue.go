@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -15,41 +16,11 @@ import (
 // repeat a lost request. Another key gets a certificate too, until the first
 // Authenticate uses the intent up: of several certificates of an intent for one
 // device, the one that authenticates first wins.
+//
+// A challenge that is unknown, expired, used or withdrawn is a
+// [mdm.CodeChallenge] error, a weak key a [mdm.CodeUnsupported] one.
 func (s *Service) Issue(ctx context.Context, t mdm.TenantID, challenge string, key any) (*x509.Certificate, error) {
-	i, err := s.c.Store.IntentByChallenge(ctx, t, sum(challenge))
-	if err != nil {
-		return nil, unknownChallenge(err)
-	}
-	spki, err := keyHash(key)
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.reserve(ctx, t, &i, spki)
-	if err != nil {
-		return nil, err
-	}
-	return s.finish(ctx, t, c, key)
-}
-
-// Renew issues the next certificate of the same life to a device that proved
-// its current one, as SCEP's RenewalReq does. The signer was verified to chain
-// to our CA; it must also be the certificate that its channel is pinned to.
-func (s *Service) Renew(ctx context.Context, t mdm.TenantID, signer *x509.Certificate, key any) (*x509.Certificate, error) {
-	old, err := s.c.Store.Certificate(ctx, t, HashOf(signer))
-	if err != nil {
-		return nil, foreign(err)
-	}
-	if old.State != Bound {
-		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate is %s and renews nothing", old.State)
-	}
-	e, err := s.c.Store.Enrollment(ctx, t, old.Natural)
-	if err != nil {
-		return nil, foreign(err)
-	}
-	if e.State != mdm.EnrollmentEnrolled || e.Pin != old.Hash {
-		return nil, mdm.Errorf(mdm.CodeIdentity, "certificate", "this certificate is not its device's current identity")
-	}
-	i, _, err := s.newIntent(IntentRequest{Kind: KindRenewal, Of: &e, Person: old.Person, Team: old.Team})
+	i, err := s.byChallenge(ctx, t, challenge)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +28,7 @@ func (s *Service) Renew(ctx context.Context, t mdm.TenantID, signer *x509.Certif
 	if err != nil {
 		return nil, err
 	}
-	var c Certificate
-	err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		if err := s.c.Store.PutIntent(ctx, tx, i); err != nil {
-			return err
-		}
-		c, err = s.c.Store.Reserve(ctx, tx, s.blank(&i, spki, e.ID, e.Generation), i.MaxIssued())
-		return err
-	})
+	c, err := s.reserve(ctx, t, &i, spki, false)
 	if err != nil {
 		return nil, err
 	}
@@ -83,54 +47,58 @@ func keyHash(key any) (mdm.Hash, error) {
 	return sha256.Sum256(der), nil
 }
 
-func (s *Service) blank(i *Intent, spki mdm.Hash, e mdm.EnrollmentID, g mdm.Generation) Certificate {
-	return Certificate{
-		Intent: i.ID, Kind: i.Kind, PublicKey: spki, Enrollment: e, Generation: g,
-		State: Reserved, Team: i.Team, Person: i.Person, CreatedAt: s.c.Clock.Now(),
-	}
-}
-
-// reserve finds or makes the row of (intent, key). A row that exists answers
-// even when the intent has been used: the device repeats a lost request.
-func (s *Service) reserve(ctx context.Context, t mdm.TenantID, i *Intent, spki mdm.Hash) (Certificate, error) {
-	now := s.c.Clock.Now()
+// reserve finds or makes the row of (intent, key), and before that the intent
+// itself when it is fresh. A certificate that was signed already answers even
+// when the intent has been used: the device repeats a lost request, and nothing
+// new is given away.
+func (s *Service) reserve(ctx context.Context, t mdm.TenantID, i *Intent, spki mdm.Hash, fresh bool) (Certificate, error) {
+	now := s.now()
 	id, err := mdm.NewUUID(now, s.c.Rand)
 	if err != nil {
 		return Certificate{}, err
 	}
 	var c Certificate
 	err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		e, g := i.Enrollment, i.Generation
-		if i.Kind != KindRenewal {
-			e = mdm.EnrollmentID(id)
-			if g, err = s.c.Store.NextGeneration(ctx, tx); err != nil {
+		if fresh {
+			if err := s.c.Store.PutIntent(ctx, tx, *i); err != nil {
 				return err
 			}
 		}
-		want := s.blank(i, spki, e, g)
+		want := Certificate{
+			Intent: i.ID, Kind: i.Kind, PublicKey: spki, Enrollment: i.Enrollment, Generation: i.Generation,
+			State: Reserved, Team: i.Team, Person: i.Person, CreatedAt: now,
+		}
+		if i.Kind != KindRenewal {
+			g, err := s.c.Store.NextGeneration(ctx, tx)
+			if err != nil {
+				return err
+			}
+			want.Enrollment, want.Generation = mdm.EnrollmentID(id), g
+		}
 		got, err := s.c.Store.Reserve(ctx, tx, want, i.MaxIssued())
 		if err != nil {
 			return err
 		}
-		c = got
-		if got.Enrollment == want.Enrollment && got.State == Reserved {
+		if c = got; got.State == Reserved {
 			return i.Open(now)
 		}
 		return nil
 	})
-	return c, err
+	if err != nil {
+		return Certificate{}, err
+	}
+	return c, nil
 }
 
 // finish signs a reserved certificate. The signature is made outside any unit
-// of work; whoever stores first wins, and everybody answers with that one.
+// of work; whoever stores first wins, and everybody answers with that one. A
+// crash in between leaves the reservation, which the device's next attempt
+// finishes.
 func (s *Service) finish(ctx context.Context, t mdm.TenantID, c Certificate, key any) (*x509.Certificate, error) {
 	if c.State == Reserved {
-		leaf, err := s.c.CA.Issue(ctx, mdm.IssueRequest{
-			Tenant: t, Enrollment: c.Enrollment, Generation: c.Generation,
-			PublicKey: key, CommonName: string(c.Enrollment),
-		})
+		leaf, err := s.sign(ctx, t, &c, key)
 		if err != nil {
-			return nil, fmt.Errorf("issue an identity: %w", err)
+			return nil, err
 		}
 		c.Hash, c.DER, c.NotAfter, c.State = HashOf(leaf), leaf.Raw, leaf.NotAfter, Issued
 		err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
@@ -151,6 +119,23 @@ func (s *Service) finish(ctx context.Context, t mdm.TenantID, c Certificate, key
 	leaf, err := x509.ParseCertificate(c.DER)
 	if err != nil {
 		return nil, mdm.WrapError(mdm.CodeInternal, "", "a stored certificate cannot be read", err)
+	}
+	return leaf, nil
+}
+
+// sign asks the CA, and takes only what was asked for: a CA may be the
+// application's own.
+func (s *Service) sign(ctx context.Context, t mdm.TenantID, c *Certificate, key any) (*x509.Certificate, error) {
+	leaf, err := s.c.CA.Issue(ctx, mdm.IssueRequest{
+		Tenant: t, Enrollment: c.Enrollment, Generation: c.Generation,
+		PublicKey: key, CommonName: string(c.Enrollment),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("issue an identity: %w", err)
+	}
+	k, ok := key.(interface{ Equal(crypto.PublicKey) bool })
+	if leaf == nil || !ok || !k.Equal(leaf.PublicKey) {
+		return nil, mdm.Errorf(mdm.CodeInternal, "CA", "the CA has issued no certificate for the key that was asked for")
 	}
 	return leaf, nil
 }

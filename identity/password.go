@@ -8,14 +8,29 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// CheckPassword returns the person behind on-premise credentials.
-func (s *Service) CheckPassword(ctx context.Context, t mdm.TenantID, user, password string) (string, error) {
+// CheckPassword returns the person behind on-premise credentials. Wrong ones are
+// the checker's [mdm.CodeUnauthenticated] error, and its other refusals pass as
+// they are too, see [mdm.CodeForbidden] and [mdm.CodeBusy]; a checker that fails
+// in any other way is [mdm.CodeUnavailable], so that the person tries again.
+func (s *Service) CheckPassword(ctx context.Context, t mdm.TenantID, user, password string) (person string, err error) {
 	if s.c.Passwords == nil {
 		return "", mdm.Errorf(mdm.CodeUnauthenticated, "password", "this server takes no passwords")
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.c.AdmitTimeout)
 	defer cancel()
-	return s.c.Passwords.CheckPassword(ctx, t, user, password)
+	err = s.guard(ctx, "password checker", func() error {
+		person, err = s.c.Passwords.CheckPassword(ctx, t, user, password)
+		return err
+	})
+	switch {
+	case err != nil && isAnswer(err):
+		return "", err
+	case err != nil:
+		return "", mdm.WrapError(mdm.CodeUnavailable, "password", "the password cannot be checked now: try again", err)
+	case person == "" || len(person) > maxText:
+		return "", mdm.Errorf(mdm.CodeInternal, "password", "the password checker has named nobody, or in more than %d bytes", maxText)
+	}
+	return person, nil
 }
 
 // IssueTo admits a device whose person has authenticated, and issues its
@@ -35,13 +50,7 @@ func (s *Service) IssueTo(ctx context.Context, t mdm.TenantID, person string, cl
 	if err := s.ask(ctx, mdm.Admission{Tenant: t, Protocol: cl.Protocol, Facts: cl.Facts, Intent: i.ID, Person: person}); err != nil {
 		return nil, nil, err
 	}
-	err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		return s.c.Store.PutIntent(ctx, tx, i)
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	c, err := s.reserve(ctx, t, &i, spki)
+	c, err := s.reserve(ctx, t, &i, spki, true)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,40 +2,48 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// verifiers keeps one verifier a tenant, for as long as its roots stay.
+// maxVerifiers bounds how many sets of roots are kept ready. Tenants usually
+// share one.
+const maxVerifiers = 1024
+
+// verifiers keeps one verifier for each set of roots: by what they are and not by
+// tenant, whose name a stranger may make up.
 type verifiers struct {
 	mu sync.Mutex
-	m  map[mdm.TenantID]verifier
+	m  map[[sha256.Size]byte]*ca.Verifier
 }
 
-type verifier struct {
-	roots []*x509.Certificate
-	v     *ca.Verifier
-}
-
-func (vs *verifiers) of(t mdm.TenantID, roots []*x509.Certificate, unnamed bool) (*ca.Verifier, error) {
+func (vs *verifiers) of(roots []*x509.Certificate, unnamed bool) (*ca.Verifier, error) {
+	digest := sha256.New()
+	for _, r := range roots {
+		if r != nil {
+			_, _ = fmt.Fprintf(digest, "%d:", len(r.Raw))
+			_, _ = digest.Write(r.Raw)
+		}
+	}
+	k := [sha256.Size]byte(digest.Sum(nil))
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	if have, ok := vs.m[t]; ok && slices.EqualFunc(have.roots, roots, (*x509.Certificate).Equal) {
-		return have.v, nil
+	if v, ok := vs.m[k]; ok {
+		return v, nil
 	}
 	v, err := ca.NewVerifier(roots, &ca.VerifierOptions{AllowUnnamed: unnamed})
 	if err != nil {
 		return nil, err
 	}
-	if vs.m == nil {
-		vs.m = make(map[mdm.TenantID]verifier)
+	if vs.m == nil || len(vs.m) >= maxVerifiers {
+		vs.m = make(map[[sha256.Size]byte]*ca.Verifier)
 	}
-	vs.m[t] = verifier{roots: slices.Clone(roots), v: v}
+	vs.m[k] = v
 	return v, nil
 }
 
@@ -47,7 +55,7 @@ func (s *Service) Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certifi
 	if err != nil {
 		return fmt.Errorf("read the CA's roots: %w", err)
 	}
-	v, err := s.verifiers.of(t, roots, s.c.Unnamed)
+	v, err := s.verifiers.of(roots, s.c.Unnamed)
 	if err != nil {
 		return err
 	}
