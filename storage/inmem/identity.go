@@ -3,7 +3,7 @@ package inmem
 import (
 	"bytes"
 	"context"
-	"slices"
+	"time"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -19,7 +19,13 @@ func (r identityRoom) PutIntent(ctx context.Context, x mdm.Tx, i identity.Intent
 	if _, ok := t.intents.get(i.ID); ok {
 		return mdm.Errorf(mdm.CodeConflict, "id", "this intent exists")
 	}
-	i.Serials, i.HardwareIDs = slices.Clone(i.Serials), slices.Clone(i.HardwareIDs)
+	for _, o := range t.intents.m {
+		if o.Link == i.Link || o.Challenge == i.Challenge {
+			return mdm.Errorf(mdm.CodeConflict, "link", "another intent has this link or challenge")
+		}
+	}
+	i.Serials, i.HardwareIDs = clone(i.Serials), clone(i.HardwareIDs)
+	i.CreatedAt, i.ExpiresAt = stored(i.CreatedAt), stored(i.ExpiresAt)
 	return t.intents.put(t, "intent", i.ID, i)
 }
 
@@ -28,6 +34,7 @@ func (r identityRoom) find(ctx context.Context, tenant mdm.TenantID, match func(
 		for _, o := range t.intents.m {
 			if match(&o) {
 				i = o
+				i.Serials, i.HardwareIDs = clone(o.Serials), clone(o.HardwareIDs)
 				return nil
 			}
 		}
@@ -107,7 +114,8 @@ func (r identityRoom) Reserve(ctx context.Context, x mdm.Tx, c identity.Certific
 	if err := t.intents.put(t, "intent", i.ID, i); err != nil {
 		return identity.Certificate{}, err
 	}
-	c.State = identity.Reserved
+	c.State, c.CreatedAt = identity.Reserved, stored(c.CreatedAt)
+	c.Hash, c.DER, c.NotAfter, c.Natural = mdm.Hash{}, nil, time.Time{}, ""
 	return c, t.certificates.put(t, "certificate", k, c)
 }
 
@@ -124,7 +132,7 @@ func (r identityRoom) FinishIssue(ctx context.Context, x mdm.Tx, c identity.Cert
 	if old.State != identity.Reserved {
 		return old, nil
 	}
-	old.Hash, old.DER, old.NotAfter, old.State = c.Hash, bytes.Clone(c.DER), c.NotAfter, identity.Issued
+	old.Hash, old.DER, old.NotAfter, old.State = c.Hash, bytes.Clone(c.DER), stored(c.NotAfter), identity.Issued
 	if err := t.leaves.put(t, "certificate", c.Hash.String(), k); err != nil {
 		return identity.Certificate{}, err
 	}
@@ -163,6 +171,7 @@ func (r identityRoom) Certificate(ctx context.Context, tenant mdm.TenantID, h md
 			return notFound("certificate")
 		}
 		c, _ = t.certificates.get(k)
+		c.DER = bytes.Clone(c.DER)
 		return nil
 	})
 	return c, err

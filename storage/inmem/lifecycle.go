@@ -40,20 +40,21 @@ func (r lifecycleRoom) PutHost(ctx context.Context, x mdm.Tx, h *mdm.Host) error
 	}
 	if h.ExternalID != "" {
 		for k, o := range t.hosts.m {
-			if k != h.Key && o.ExternalID == h.ExternalID && o.State != mdm.HostDeleted {
+			if k != h.Key && o.ExternalID == h.ExternalID {
 				return mdm.Errorf(mdm.CodeConflict, "external_id", "another host has this external id")
 			}
 		}
 	}
 	v := *h
+	v.CreatedAt = stored(v.CreatedAt)
 	if v.Key == 0 {
-		v.Key = mdm.HostKey(next(&t.s.lastKey))
+		v.Key, v.LastSeenAt = mdm.HostKey(next(&t.s.lastKey)), time.Time{}
 	} else {
 		old, ok := t.hosts.get(v.Key)
 		if !ok {
 			return notFound("host")
 		}
-		v.LastSeenAt, v.Team = old.LastSeenAt, old.Team
+		v.ID, v.CreatedAt, v.LastSeenAt, v.Team = old.ID, old.CreatedAt, old.LastSeenAt, old.Team
 	}
 	if err := t.hosts.put(t, "host", v.Key, v); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (r lifecycleRoom) HostTx(ctx context.Context, x mdm.Tx, k mdm.HostKey) (mdm
 
 func (t *tx) byExternal(id mdm.ExternalID) (mdm.Host, error) {
 	for _, h := range t.hosts.m {
-		if id != "" && h.ExternalID == id && h.State != mdm.HostDeleted {
+		if id != "" && h.ExternalID == id {
 			return h, nil
 		}
 	}
@@ -111,6 +112,7 @@ func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrol
 		return err
 	}
 	v := *e
+	v.EnrolledAt, v.EndedAt = stored(v.EnrolledAt), stored(v.EndedAt)
 	if v.Key == 0 {
 		if _, ok := t.naturals.get(v.Natural); ok {
 			return mdm.Errorf(mdm.CodeConflict, "natural", "this channel has an enrollment")
@@ -119,8 +121,12 @@ func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrol
 		if err := t.naturals.put(t, "enrollment", v.Natural, v.Key); err != nil {
 			return err
 		}
-	} else if _, ok := t.enrollments.get(v.Key); !ok {
-		return notFound("enrollment")
+	} else {
+		old, ok := t.enrollments.get(v.Key)
+		if !ok {
+			return notFound("enrollment")
+		}
+		v.Natural, v.Protocol, v.Channel, v.Parent = old.Natural, old.Protocol, old.Channel, old.Parent
 	}
 	if err := t.enrollments.put(t, "enrollment", v.Key, v); err != nil {
 		return err
@@ -167,6 +173,9 @@ func (r lifecycleRoom) SetPerson(ctx context.Context, x mdm.Tx, k mdm.HostKey, p
 	if err != nil {
 		return err
 	}
+	if _, ok := t.hosts.get(k); !ok {
+		return nil
+	}
 	return t.persons.put(t, "host", k, person)
 }
 
@@ -183,6 +192,7 @@ func (r lifecycleRoom) Seen(ctx context.Context, tenant mdm.TenantID, at map[mdm
 	return r.s.unit(ctx, tenant, func(t *tx) error {
 		for k, when := range at {
 			h, ok := t.hosts.get(k)
+			when = stored(when)
 			if !ok || !when.After(h.LastSeenAt) {
 				continue
 			}

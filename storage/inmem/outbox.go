@@ -3,6 +3,7 @@ package inmem
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -18,8 +19,11 @@ func (r lifecycleRoom) Append(ctx context.Context, x mdm.Tx, e mdm.Event) error 
 }
 
 func (t *tx) append(e mdm.Event) error {
+	if e.Data != nil && !json.Valid(e.Data) {
+		return mdm.Errorf(mdm.CodeInternal, "", "an event is not JSON")
+	}
 	e.Seq = next(&t.s.lastEvent)
-	e.Tenant = t.tenant
+	e.Version, e.Tenant, e.At = mdm.EventVersion, t.tenant, stored(e.At)
 	e.Data = bytes.Clone(e.Data)
 	return t.outbox.put(t, "outbox", e.Seq, outboxRow{OutboxEvent: lifecycle.OutboxEvent{Event: e}, due: e.At})
 }
@@ -43,14 +47,17 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 				continue
 			}
 			out = append(out, o.OutboxEvent)
-			o.due = now.Add(lease)
+			o.due = stored(now.Add(lease))
 			if err := t.outbox.put(t, "outbox", seq, o); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (r lifecycleRoom) EventDone(ctx context.Context, tenant mdm.TenantID, seq int64) error {
@@ -63,7 +70,7 @@ func (r lifecycleRoom) EventRetry(ctx context.Context, tenant mdm.TenantID, seq 
 		if !ok {
 			return nil
 		}
-		o.due = at
+		o.due = stored(at)
 		o.Tries++
 		return t.outbox.put(t, "outbox", seq, o)
 	})

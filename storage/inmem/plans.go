@@ -11,11 +11,19 @@ import (
 	"github.com/keelson-mdm/keelson/profiles"
 )
 
+// markHost marks a host of this tenant; there is nothing to plan of others.
 func (t *tx) markHost(h mdm.HostKey, l profiles.Lane) error {
+	if _, ok := t.hosts.get(h); !ok {
+		return nil
+	}
 	return t.dirty.put(t, "mark", next(&t.s.lastKey), dirtyMark{h, l})
 }
 
 func (t *tx) markDue(h mdm.HostKey, at time.Time) error {
+	at = stored(at)
+	if _, ok := t.hosts.get(h); !ok {
+		return nil
+	}
 	if old, ok := t.dues.get(h); ok && !at.Before(old) {
 		return nil
 	}
@@ -64,7 +72,9 @@ func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit 
 			return nil, false, err
 		}
 	}
-	for _, h := range t.dues.keys() {
+	due := t.dues.keys()
+	slices.SortStableFunc(due, func(a, b mdm.HostKey) int { return t.dues.m[a].Compare(t.dues.m[b]) })
+	for _, h := range due {
 		at, _ := t.dues.get(h)
 		if at.After(now) || !chosen[h] && len(chosen) == limit {
 			continue
@@ -167,7 +177,11 @@ func (t *tx) rowList(e mdm.EnrollmentKey) (out []profiles.Row) {
 	m, _ := t.rows.get(e)
 	for _, slot := range slices.Sorted(maps.Keys(m)) {
 		row := m[slot]
-		row.Traces = slices.Clone(row.Traces)
+		row.Identifier = t.slotName(slot)
+		if row.Identifier == "" {
+			continue
+		}
+		row.Traces = clone(row.Traces)
 		out = append(out, row)
 	}
 	return out
@@ -217,12 +231,12 @@ func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, wa
 	if err != nil {
 		return err
 	}
-	host, _ := t.hosts.get(h)
+	host, known := t.hosts.get(h)
 	v, err := t.teamVersion(team)
 	if mdm.CodeOf(err) == mdm.CodeNotFound {
 		v = -1
 	}
-	if have, _ := t.plans.get(h); have != was || host.Team != team || v != version {
+	if have, _ := t.plans.get(h); !known || have != was || host.Team != team || v != version {
 		return mdm.Errorf(mdm.CodeConflict, "", "the host was planned meanwhile")
 	}
 	return t.plans.put(t, "plan", h, was+1)
@@ -245,7 +259,8 @@ func (r profilesRoom) PutRows(ctx context.Context, x mdm.Tx, rows []profiles.Row
 		return err
 	}
 	for _, row := range rows {
-		row.Traces = slices.Clone(row.Traces)
+		row.Traces = clone(row.Traces)
+		row.Since, row.RetryAt = stored(row.Since), stored(row.RetryAt)
 		err := t.changeRows(row.Enrollment, func(m map[profiles.SlotKey]profiles.Row) {
 			old := m[row.Slot] // what the device answered and showed stays
 			row.Ack, row.AckOutcome, row.AckCode, row.AckDetail, row.AckAt = old.Ack, old.AckOutcome, old.AckCode, old.AckDetail, old.AckAt
@@ -265,6 +280,9 @@ func (r profilesRoom) DeleteRows(ctx context.Context, x mdm.Tx, keys []profiles.
 		return err
 	}
 	for _, k := range keys {
+		if m, _ := t.rows.get(k.Enrollment); m[k.Slot].Slot == 0 {
+			continue
+		}
 		if err := t.changeRows(k.Enrollment, func(m map[profiles.SlotKey]profiles.Row) { delete(m, k.Slot) }); err != nil {
 			return err
 		}
@@ -303,7 +321,7 @@ func (t *tx) acknowledge(res mdm.Result) error {
 	if !ok || e.Generation != res.Generation || row.Order != res.Ref.Order || row.Ack >= res.Ref.Order {
 		return nil
 	}
-	row.Ack, row.AckOutcome, row.AckCode, row.AckDetail, row.AckAt = res.Ref.Order, res.Outcome, res.Code, res.Detail, res.At
+	row.Ack, row.AckOutcome, row.AckCode, row.AckDetail, row.AckAt = res.Ref.Order, res.Outcome, res.Code, res.Detail, stored(res.At)
 	if err := t.changeRows(res.Enrollment, func(m map[profiles.SlotKey]profiles.Row) { m[row.Slot] = row }); err != nil {
 		return err
 	}
@@ -315,9 +333,12 @@ func (r profilesRoom) ForgetAsked(ctx context.Context, x mdm.Tx, e mdm.Enrollmen
 	if err != nil {
 		return err
 	}
+	if rows := t.rowList(e); seq == 0 || !slices.ContainsFunc(rows, func(r profiles.Row) bool { return r.AskedSeq == seq }) {
+		return nil
+	}
 	return t.changeRows(e, func(m map[profiles.SlotKey]profiles.Row) {
 		for slot, row := range m {
-			if row.AskedSeq == seq && seq != 0 {
+			if row.AskedSeq == seq {
 				row.Asked, row.AskedSeq = 0, 0
 				m[slot] = row
 			}
@@ -331,11 +352,13 @@ func (r profilesRoom) RecordSeen(ctx context.Context, x mdm.Tx, h mdm.HostKey, s
 		return err
 	}
 	for _, s := range seen {
+		if m, _ := t.rows.get(s.Enrollment); m[s.Slot].Slot == 0 || m[s.Slot].Order != s.Order {
+			continue
+		}
 		err := t.changeRows(s.Enrollment, func(m map[profiles.SlotKey]profiles.Row) {
-			if row, ok := m[s.Slot]; ok && row.Order == s.Order {
-				row.Seen, row.Evidence, row.Missing, row.SeenAt = s.Order, s.Evidence, s.Missing, now
-				m[s.Slot] = row
-			}
+			row := m[s.Slot]
+			row.Seen, row.Evidence, row.Missing, row.SeenAt = s.Order, s.Evidence, s.Missing, stored(now)
+			m[s.Slot] = row
 		})
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package inmem
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -11,21 +10,28 @@ import (
 
 type profilesRoom struct{ s *Store }
 
+// fold is a name without case, as names are compared.
+func fold(name string) string { return strings.ToLower(name) }
+
 func (r profilesRoom) PutTeam(ctx context.Context, x mdm.Tx, v *profiles.Team) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
 	for k, o := range t.teams.m {
-		if k != v.Key && strings.EqualFold(o.Name, v.Name) {
+		if k != v.Key && fold(o.Name) == fold(v.Name) {
 			return mdm.Errorf(mdm.CodeConflict, "name", "another team has this name")
 		}
 	}
 	w := *v
 	if w.Key == 0 {
 		w.Key = mdm.TeamKey(next(&t.s.lastKey))
-	} else if _, ok := t.teams.get(w.Key); !ok {
-		return notFound("team")
+	} else {
+		old, ok := t.teams.get(w.Key)
+		if !ok {
+			return notFound("team")
+		}
+		w.ID, w.Version = old.ID, old.Version // a version is raised, never put
 	}
 	if err := t.teams.put(t, "team", w.Key, w); err != nil {
 		return err
@@ -67,15 +73,19 @@ func (r profilesRoom) PutLabel(ctx context.Context, x mdm.Tx, v *profiles.Label)
 		return err
 	}
 	for k, o := range t.labels.m {
-		if k != v.Key && strings.EqualFold(o.Name, v.Name) {
+		if k != v.Key && fold(o.Name) == fold(v.Name) {
 			return mdm.Errorf(mdm.CodeConflict, "name", "another label has this name")
 		}
 	}
 	w := *v
 	if w.Key == 0 {
 		w.Key = mdm.LabelKey(next(&t.s.lastKey))
-	} else if _, ok := t.labels.get(w.Key); !ok {
-		return notFound("label")
+	} else {
+		old, ok := t.labels.get(w.Key)
+		if !ok {
+			return notFound("label")
+		}
+		w.ID = old.ID
 	}
 	if err := t.labels.put(t, "label", w.Key, w); err != nil {
 		return err
@@ -104,8 +114,8 @@ func (r profilesRoom) DeleteLabel(ctx context.Context, x mdm.Tx, k mdm.LabelKey)
 
 func cloneProfile(p profiles.Profile) profiles.Profile {
 	s := &p.Scope
-	s.IncludeAll, s.IncludeAny = slices.Clone(s.IncludeAll), slices.Clone(s.IncludeAny)
-	s.ExcludeAny, s.Platforms = slices.Clone(s.ExcludeAny), slices.Clone(s.Platforms)
+	s.IncludeAll, s.IncludeAny = clone(s.IncludeAll), clone(s.IncludeAny)
+	s.ExcludeAny, s.Platforms = clone(s.ExcludeAny), clone(s.Platforms)
 	return p
 }
 
@@ -122,15 +132,20 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 		case k == v.Key || o.Team != v.Team:
 		case o.Identifier == v.Identifier:
 			return mdm.Errorf(mdm.CodeConflict, "identifier", "another profile of the team has this identifier")
-		case strings.EqualFold(o.Name, v.Name):
+		case fold(o.Name) == fold(v.Name):
 			return mdm.Errorf(mdm.CodeConflict, "name", "another profile of the team has this name")
 		}
 	}
 	w := cloneProfile(*v)
+	w.CreatedAt, w.UpdatedAt = stored(w.CreatedAt), stored(w.UpdatedAt)
 	if w.Key == 0 {
 		w.Key = mdm.ProfileKey(next(&t.s.lastKey))
-	} else if _, ok := t.profiles.get(w.Key); !ok {
-		return notFound("profile")
+	} else {
+		old, ok := t.profiles.get(w.Key)
+		if !ok {
+			return notFound("profile")
+		}
+		w.ID, w.Family, w.CreatedAt = old.ID, old.Family, old.CreatedAt
 	}
 	slot, ok := t.slots.get(w.Identifier)
 	if !ok {
@@ -167,6 +182,16 @@ func (r profilesRoom) Teams(ctx context.Context, tenant mdm.TenantID) (out []pro
 		return nil
 	})
 	return out, err
+}
+
+// slotName is the inverse of slots; empty when there is no such slot.
+func (t *tx) slotName(k profiles.SlotKey) string {
+	for name, slot := range t.slots.m {
+		if slot == k {
+			return name
+		}
+	}
+	return ""
 }
 
 func (t *tx) labelList() (out []profiles.Label) {

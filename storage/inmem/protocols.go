@@ -17,7 +17,7 @@ func (r appleRoom) PutPush(ctx context.Context, x mdm.Tx, p apple.Push) error {
 	if err != nil {
 		return err
 	}
-	p.Token, p.Magic = bytes.Clone(p.Token), bytes.Clone(p.Magic)
+	p.Token, p.Magic, p.At, p.Natural = bytes.Clone(p.Token), bytes.Clone(p.Magic), stored(p.At), ""
 	return t.push.put(t, "push", p.Enrollment, p)
 }
 
@@ -33,8 +33,11 @@ func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.Enr
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		for _, k := range keys {
 			if p, ok := t.push.get(k); ok {
-				e, _ := t.enrollments.get(k)
-				p.Natural = e.Natural
+				e, ok := t.enrollments.get(k)
+				if !ok {
+					continue
+				}
+				p.Natural, p.Token, p.Magic = e.Natural, bytes.Clone(p.Token), bytes.Clone(p.Magic)
 				out = append(out, p)
 			}
 		}
@@ -48,7 +51,7 @@ func (r appleRoom) PutToken(ctx context.Context, x mdm.Tx, k apple.Token) error 
 	if err != nil {
 		return err
 	}
-	k.Sealed = bytes.Clone(k.Sealed)
+	k.Sealed, k.At = bytes.Clone(k.Sealed), stored(k.At)
 	return t.tokens.put(t, "token", next(&t.s.lastKey), tokenRow{Token: k})
 }
 
@@ -57,6 +60,7 @@ func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.Enrollm
 		for _, id := range slices.Backward(t.tokens.keys()) {
 			if row, _ := t.tokens.get(id); row.Enrollment == e && row.Kind == kind && row.Generation == g && !row.cleared {
 				k = row.Token
+				k.Sealed = bytes.Clone(k.Sealed)
 				return nil
 			}
 		}
@@ -90,7 +94,7 @@ func (r appleRoom) PutAside(ctx context.Context, x mdm.Tx, a apple.Aside) error 
 	if err != nil {
 		return err
 	}
-	a.Sealed = bytes.Clone(a.Sealed)
+	a.Sealed, a.At = bytes.Clone(a.Sealed), stored(a.At)
 	if err := t.asides.put(t, "aside", next(&t.s.lastKey), a); err != nil {
 		return err
 	}
@@ -112,6 +116,7 @@ func (r appleRoom) Aside(ctx context.Context, tenant mdm.TenantID, e mdm.Enrollm
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		for _, id := range slices.Backward(t.asides.keys()) {
 			if a, _ := t.asides.get(id); a.Enrollment == e {
+				a.Sealed = bytes.Clone(a.Sealed)
 				out = append(out, a)
 			}
 		}
@@ -127,6 +132,7 @@ func (r windowsRoom) PutDevice(ctx context.Context, x mdm.Tx, d windows.Device) 
 	if err != nil {
 		return err
 	}
+	d.At = stored(d.At)
 	return t.devices.put(t, "device", d.Enrollment, d)
 }
 
@@ -151,7 +157,7 @@ func (r windowsRoom) PutSession(ctx context.Context, x mdm.Tx, s windows.Session
 	if err != nil {
 		return err
 	}
-	s.Reply, s.State = bytes.Clone(s.Reply), bytes.Clone(s.State)
+	s.Reply, s.State, s.At = bytes.Clone(s.Reply), bytes.Clone(s.State), stored(s.At)
 	row := sessionRow{Session: s, seq: next(&t.s.lastKey)}
 	if old, ok := t.sessions.get(sessionKey(s.Enrollment, s.ID)); ok {
 		row.seq = old.seq
@@ -183,7 +189,9 @@ func (r windowsRoom) SessionTx(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKe
 	if !ok {
 		return windows.Session{}, notFound("session")
 	}
-	return row.Session, nil
+	s := row.Session
+	s.Reply, s.State = bytes.Clone(s.Reply), bytes.Clone(s.State)
+	return s, nil
 }
 
 func (r windowsRoom) DropSessions(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) error {

@@ -66,10 +66,16 @@ func (t *tx) insert(e *queue.Entry) error {
 	if _, ok := t.ids.get(e.ID); ok {
 		return mdm.Errorf(mdm.CodeConflict, "id", "a command with this id exists")
 	}
+	if _, ok := t.enrollments.get(e.Enrollment); !ok {
+		return notFound("enrollment")
+	}
+	if _, ok := t.contents.get(e.Hash.String()); !ok {
+		return notFound("content")
+	}
 	if e.Supersede != "" {
 		for _, w := range t.line(e.Enrollment) {
 			if w.Supersede == e.Supersede && w.Sent == 0 {
-				if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: e.Queued}); err != nil {
+				if err := t.finish(w, queue.Done{Outcome: mdm.OutcomeSuperseded, EndedAt: stored(e.Queued)}); err != nil {
 					return err
 				}
 			}
@@ -88,7 +94,11 @@ func (t *tx) insert(e *queue.Entry) error {
 			return err
 		}
 	}
-	return t.waiting.put(t, "queue", e.Seq, *e)
+	w := *e
+	w.Content = nil
+	w.NotBefore, w.Expires, w.Queued = stored(w.NotBefore), stored(w.Expires), stored(w.Queued)
+	w.Sent, w.SentAt, w.Held = 0, time.Time{}, time.Time{}
+	return t.waiting.put(t, "queue", e.Seq, w)
 }
 
 // line returns an enrollment's waiting entries, oldest first.
@@ -116,69 +126,70 @@ func (t *tx) finish(e queue.Entry, d queue.Done) error {
 	return t.done.put(t, "done", e.Seq, d)
 }
 
+// Poll reads first: only when something can leave does it become a unit of work.
 func (r queueRoom) Poll(ctx context.Context, tenant mdm.TenantID, p queue.Poll) (a queue.Answer, err error) {
-	err = r.s.unit(ctx, tenant, func(t *tx) error { a, err = t.poll(p); return err })
+	leaves := false
+	err = r.s.read(ctx, tenant, func(t *tx) error { a, leaves, err = t.judge(p); return err })
+	if err != nil || !leaves {
+		return a, err
+	}
+	err = r.s.unit(ctx, tenant, func(t *tx) error {
+		if a, leaves, err = t.judge(p); err != nil || !leaves {
+			return err
+		}
+		a.Handouts, err = t.next(a.Enrollment, p)
+		return err
+	})
 	if err != nil {
 		return queue.Answer{}, err
 	}
 	return a, nil
 }
 
-func (t *tx) poll(p queue.Poll) (queue.Answer, error) {
+// judge reads the caller's enrollment and whether anything can leave.
+func (t *tx) judge(p queue.Poll) (queue.Answer, bool, error) {
 	k, ok := t.naturals.get(p.Natural)
 	if !ok {
-		return queue.Answer{}, nil
+		return queue.Answer{}, false, nil
 	}
 	e, err := t.enrollment(k)
 	if err != nil {
-		return queue.Answer{}, err
+		return queue.Answer{}, false, err
 	}
 	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
-	if a.Standing == queue.StandingGood && !p.Judge {
-		a.Handouts, err = t.next(e, p)
-	}
-	return a, err
+	return a, a.Standing == queue.StandingGood && !p.Judge && len(t.ready(e, p.Now, p.SkipHeld)) > 0, nil
+}
+
+// ready lists what may leave now, in order.
+func (t *tx) ready(e mdm.Enrollment, now time.Time, skipHeld bool) []queue.Entry {
+	held := make(map[string]bool) // resources on which an earlier entry waits
+	ready := slices.DeleteFunc(t.line(e.Key), func(w queue.Entry) bool {
+		if w.Generation != e.Generation || !w.Expires.IsZero() && !w.Expires.After(now) {
+			return true
+		}
+		behind := held[w.Resource]
+		held[w.Resource] = w.Resource != ""
+		return behind || w.NotBefore.After(now) || skipHeld && !w.Held.IsZero() || w.Redelivery == mdm.Once && w.Sent > 0
+	})
+	slices.SortStableFunc(ready, func(a, b queue.Entry) int { return cmp.Compare(a.Lane, b.Lane) })
+	return ready
 }
 
 // next selects and marks what leaves.
-func (t *tx) next(e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
-	entries := t.line(e.Key)
-	expired := func(w *queue.Entry) bool { return !w.Expires.IsZero() && !w.Expires.After(p.Now) }
-	first := make(map[string]int64) // resource -> earliest sequence that holds it
-	for i := range entries {
-		w := &entries[i]
-		if w.Resource == "" || w.Generation != e.Generation || expired(w) {
-			continue
-		}
-		if _, ok := first[w.Resource]; !ok {
-			first[w.Resource] = w.Seq
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b queue.Entry) int {
-		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Seq, b.Seq))
-	})
-	var out []queue.Handout
+func (t *tx) next(e mdm.Enrollment, p queue.Poll) (out []queue.Handout, err error) {
 	size := 0
-	for _, w := range entries {
+	for _, w := range t.ready(e, p.Now, p.SkipHeld) {
 		if len(out) >= max(p.Limit, 1) {
 			break
-		}
-		switch {
-		case w.Generation != e.Generation, w.NotBefore.After(p.Now), expired(&w),
-			p.SkipHeld && !w.Held.IsZero(),
-			w.Redelivery == mdm.Once && w.Sent > 0,
-			w.Resource != "" && first[w.Resource] != w.Seq:
-			continue
 		}
 		data, err := t.content(w.Hash)
 		if err != nil {
 			return nil, err
 		}
-		if p.MaxBytes > 0 && len(out) > 0 && size+len(data) > p.MaxBytes {
+		if size += len(data); p.MaxBytes > 0 && len(out) > 0 && size > p.MaxBytes {
 			break
 		}
-		size += len(data)
-		w.SentAt, w.Sent = p.Now, w.Sent+1
+		w.SentAt, w.Sent = stored(p.Now), w.Sent+1
 		if err := t.waiting.put(t, "queue", w.Seq, w); err != nil {
 			return nil, err
 		}
@@ -213,14 +224,14 @@ func (t *tx) file(e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
 	f.Result.Outcome, f.Result.Code, f.Result.Detail, f.Result.At = rep.Outcome, rep.Code, rep.Detail, rep.Now
 	switch {
 	case d.Outcome == "" && rep.NotNow:
-		d.Held = rep.Now
+		d.Held = stored(rep.Now)
 		return queue.Filed{Filing: queue.FilingNotNow}, t.waiting.put(t, "queue", seq, d.Entry)
 	case d.Outcome == "":
-		return f, t.finish(d.Entry, queue.Done{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, Body: rep.Body, EndedAt: rep.Now})
+		return f, t.finish(d.Entry, queue.Done{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, Body: rep.Body, EndedAt: stored(rep.Now)})
 	case rep.NotNow, d.Late != nil, !endedWithout(d.Outcome):
 		return queue.Filed{Filing: queue.FilingRepeated}, nil
 	}
-	d.Late = &queue.LateAnswer{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now}
+	d.Late = &queue.LateAnswer{Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: stored(rep.Now)}
 	d.Body = bytes.Clone(rep.Body)
 	f.Filing = queue.FilingLate
 	return f, t.done.put(t, "done", seq, d)
@@ -255,7 +266,7 @@ func (t *tx) endAll(entries []queue.Entry, o mdm.Outcome, now time.Time) (out []
 		if r.Outcome, r.At = o, now; o == mdm.OutcomeExpired && w.Sent > 0 {
 			r.Outcome = mdm.OutcomeUnknown
 		}
-		if err := t.finish(w, queue.Done{Outcome: r.Outcome, EndedAt: now}); err != nil {
+		if err := t.finish(w, queue.Done{Outcome: r.Outcome, EndedAt: stored(now)}); err != nil {
 			return nil, err
 		}
 		out = append(out, r)
@@ -336,12 +347,7 @@ func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Ti
 			if e.State != mdm.EnrollmentEnrolled {
 				continue
 			}
-			line, _ := t.lines.get(k)
-			if slices.ContainsFunc(line, func(seq int64) bool {
-				w, _ := t.waiting.get(seq)
-				return w.Generation == e.Generation && !w.NotBefore.After(now) &&
-					(w.Expires.IsZero() || w.Expires.After(now)) && (w.Redelivery != mdm.Once || w.Sent == 0)
-			}) {
+			if len(t.ready(e, now, false)) > 0 {
 				keys = append(keys, k)
 			}
 		}
@@ -368,6 +374,10 @@ func (t *tx) either(seq int64) queue.Done {
 	}
 	d, _ := t.done.get(seq)
 	d.Body = bytes.Clone(d.Body)
+	if d.Late != nil {
+		late := *d.Late
+		d.Late = &late
+	}
 	return d
 }
 

@@ -3,6 +3,7 @@ package inmem
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/keelson-mdm/keelson/apple"
 	"github.com/keelson-mdm/keelson/identity"
@@ -65,16 +66,30 @@ type tx struct {
 func (t *tx) Tenant() mdm.TenantID { return t.tenant }
 func (t *tx) AfterCommit(f func()) { t.after = append(t.after, f) }
 
-type unitKey struct{}
+// unitKey marks the context of a store's unit of work.
+type unitKey struct{ s *Store }
 
 // InTx runs fn with the store locked, and undoes its writes when it fails.
-func (s *Store) InTx(ctx context.Context, tenant mdm.TenantID, fn func(context.Context, mdm.Tx) error) (err error) {
+func (s *Store) InTx(ctx context.Context, tenant mdm.TenantID, fn func(context.Context, mdm.Tx) error) error {
 	if err := s.outside(ctx); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return mdm.WrapError(mdm.CodeUnavailable, "", "the request ended before its unit of work began", err)
 	}
+	var after []func()
+	if err := s.commit(ctx, tenant, fn, &after); err != nil {
+		return err
+	}
+	for _, f := range after {
+		f()
+	}
+	return nil
+}
+
+// commit runs one unit with the store locked, and undoes what fn wrote when it
+// fails or panics. Wakes are for after the lock.
+func (s *Store) commit(ctx context.Context, tenant mdm.TenantID, fn func(context.Context, mdm.Tx) error, after *[]func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.begin(tenant)
@@ -90,24 +105,19 @@ func (s *Store) InTx(ctx context.Context, tenant mdm.TenantID, fn func(context.C
 			}
 		}
 	}()
-	if err := fn(context.WithValue(ctx, unitKey{}, s), t); err != nil {
+	if err := fn(context.WithValue(ctx, unitKey{s}, true), t); err != nil {
 		return err
 	}
 	if err := t.write("commit"); err != nil {
 		return err
 	}
-	committed = true
-	defer func() {
-		for _, f := range t.after {
-			f()
-		}
-	}()
+	committed, *after = true, t.after
 	return nil
 }
 
 // outside refuses what would wait for its own unit of work for ever.
 func (s *Store) outside(ctx context.Context) error {
-	if ctx.Value(unitKey{}) == s {
+	if ctx.Value(unitKey{s}) != nil {
 		return mdm.Errorf(mdm.CodeInternal, "", "a unit of work is open: use the methods that join it")
 	}
 	return nil
@@ -159,5 +169,8 @@ func (t *tx) write(what string) error {
 }
 
 func next(n *int64) int64 { *n++; return *n }
+
+// stored is a time as stores keep it: microseconds, UTC.
+func stored(t time.Time) time.Time { return mdm.FromMicros(mdm.Micros(t)) }
 
 func notFound(what string) error { return mdm.Errorf(mdm.CodeNotFound, "", "no such %s", what) }

@@ -44,5 +44,8 @@ func (b *table[K, V]) del(t *tx, what string, k K) error {
 	return nil
 }
 
+// clone copies a list; an empty one is nil.
+func clone[E any](list []E) []E { return append([]E(nil), list...) }
+
 // keys returns the keys in order.
 func (b *table[K, V]) keys() []K { return slices.Sorted(maps.Keys(b.m)) }
