@@ -1,0 +1,233 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keelson-mdm/keelson"
+	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/profiles"
+	"github.com/keelson-mdm/keelson/queue"
+)
+
+// into decodes a success.
+func into[T any](w *world, q request, status int) T {
+	w.t.Helper()
+	rec := w.do(q)
+	require.Equal(w.t, status, rec.Code, rec.Body.String())
+	var v T
+	require.NoError(w.t, json.Unmarshal(rec.Body.Bytes(), &v))
+	return v
+}
+
+// TestPages: walking by cursor sees everything once, in order, and ends.
+func TestPages(t *testing.T) {
+	w := furnished(t)
+	for i := range 11 {
+		into[keelson.Host](w, request{put, fmt.Sprintf("/hosts/by-external/p%02d", i), `{"platform":"ios"}`, nil}, 200)
+	}
+	all := into[hostList](w, request{get, "/hosts?platform=ios", "", nil}, 200)
+	require.Len(t, all.Items, 11)
+	require.Empty(t, all.Next)
+	for limit := 1; limit <= 12; limit++ {
+		var walked []keelson.Host
+		for next, pages := "", 0; ; pages++ {
+			require.Less(t, pages, 12)
+			p := into[hostList](w, request{get, fmt.Sprintf("/hosts?platform=ios&limit=%d&cursor=%s", limit, next), "", nil}, 200)
+			require.LessOrEqual(t, len(p.Items), limit)
+			walked = append(walked, p.Items...)
+			if next = p.Next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, all.Items, walked)
+	}
+
+	for range 4 {
+		w.send("$more", nil)
+	}
+	commands := into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200)
+	var walked []keelson.Command
+	for next := ""; ; {
+		p := into[commandList](w, request{get, "/hosts/$mac/commands?limit=3&cursor=" + next, "", nil}, 200)
+		walked = append(walked, p.Items...)
+		if next = p.Next; next == "" {
+			break
+		}
+	}
+	require.Equal(t, commands.Items, walked)
+	require.Equal(t, w.names["$more"], string(walked[0].ID), "the newest first")
+}
+
+// TestDeletedHosts are listed when they are asked for.
+func TestDeletedHosts(t *testing.T) {
+	w := furnished(t)
+	before := len(into[hostList](w, request{get, "/hosts", "", nil}, 200).Items)
+	require.Equal(t, 204, w.do(request{del, "/hosts/$mac", "", nil}).Code)
+	require.Len(t, into[hostList](w, request{get, "/hosts", "", nil}, 200).Items, before-1)
+	require.Len(t, into[hostList](w, request{get, "/hosts?deleted=true", "", nil}, 200).Items, before)
+	gone := into[hostList](w, request{get, "/hosts?state=deleted", "", nil}, 200).Items
+	require.Len(t, gone, 1)
+	require.Equal(t, mdm.HostDeleted, gone[0].State)
+}
+
+// TestContentIsByteForByte: what was uploaded comes back, however it came.
+func TestContentIsByteForByte(t *testing.T) {
+	odd := strings.ReplaceAll(string(dock), "\n", "\r\n") + "\n\n"
+	body, formType := form("content", odd)
+	for name, q := range map[string]request{
+		"raw":  {post, "/profiles", odd, map[string]string{"Content-Type": mediaApple}},
+		"JSON": {post, "/profiles", `{"content":"` + b64([]byte(odd)) + `"}`, nil},
+		"form": {post, "/profiles", body, formType},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, choices{})
+			p := into[keelson.Profile](w, q, 201)
+			rec := w.do(request{get, "/profiles/" + string(p.ID) + "/content", "", nil})
+			require.Equal(t, odd, rec.Body.String())
+			require.Equal(t, mediaApple, rec.Header().Get("Content-Type"))
+			require.Equal(t, len(odd), p.Size)
+			require.Equal(t, profiles.AppleProfile, p.Family)
+			require.Equal(t, "Dock", p.Name)
+		})
+	}
+}
+
+// TestRevisions: the ETag follows the content, and one of many that change the
+// same revision wins.
+func TestRevisions(t *testing.T) {
+	w := furnished(t)
+	content := func(n int) string { return strings.Replace(string(dock), "48", fmt.Sprint(n), 1) }
+	put1 := func(n int, match string) int {
+		return w.do(request{put, "/profiles/$dock/content", content(n), map[string]string{"Content-Type": mediaApple, "If-Match": match}}).Code
+	}
+	require.Equal(t, `"1"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
+	require.Equal(t, 200, put1(50, `"1"`))
+	require.Equal(t, `"2"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
+	require.Equal(t, 412, put1(51, `"1"`))
+	require.Equal(t, 412, put1(51, `"1", "3"`))
+	require.Equal(t, 200, put1(51, `"1", "2"`))
+
+	codes := make([]int, 8)
+	var wg sync.WaitGroup
+	for i := range codes {
+		wg.Go(func() { codes[i] = put1(100+i, `"3"`) })
+	}
+	wg.Wait()
+	won := 0
+	for _, c := range codes {
+		if c == 200 {
+			won++
+		} else {
+			require.Equal(t, 412, c)
+		}
+	}
+	require.Equal(t, 1, won)
+	require.Equal(t, 412, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"3"`}}).Code)
+	require.Equal(t, 204, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"4"`}}).Code)
+	require.Equal(t, 404, w.do(request{get, "/profiles/$dock", "", nil}).Code)
+}
+
+// TestIdempotency: a key queues once for a host.
+func TestIdempotency(t *testing.T) {
+	w := furnished(t)
+	q := request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `"}`, map[string]string{"Idempotency-Key": "k"}}
+	before := len(into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items)
+	first, second := into[commandQueued](w, q, 202), into[commandQueued](w, q, 202)
+	require.Equal(t, first, second)
+	q.header = map[string]string{"Idempotency-Key": "l"}
+	require.NotEqual(t, first, into[commandQueued](w, q, 202))
+	require.Len(t, into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items, before+2)
+}
+
+// TestCommandTakesEverything: each field of a request reaches the queue.
+func TestCommandTakesEverything(t *testing.T) {
+	w := furnished(t)
+	q := request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) +
+		`","urgent":true,"not_before":"2026-05-01T11:59:59Z","expires":"2026-05-01T13:00:00+00:00","redelivery":"once","resource":"r","supersede":"s"}`, nil}
+	first, second := into[commandQueued](w, q, 202), into[commandQueued](w, q, 202)
+	require.Equal(t, mdm.OutcomeSuperseded, into[keelson.Command](w, request{get, "/commands/" + string(first.ID), "", nil}, 200).Outcome)
+	e, err := w.store.Queue().Get(t.Context(), mdm.DefaultTenant, second.ID)
+	require.NoError(t, err)
+	now := fixed{}.Now()
+	require.Equal(t, []any{mdm.KindDeviceInformation, queue.LaneUrgent, now.Add(-time.Second), now.Add(time.Hour), mdm.Once, "r", "s"},
+		[]any{e.Kind, e.Lane, e.NotBefore.UTC(), e.Expires.UTC(), e.Redelivery, e.Resource, e.Supersede})
+	w.handOut("$mac", 1) // the urgent one overtakes
+	require.Equal(t, 1, into[keelson.Command](w, request{get, "/commands/" + string(second.ID), "", nil}, 200).Sent)
+}
+
+// TestCancelIsTruthful: the three answers.
+func TestCancelIsTruthful(t *testing.T) {
+	w := furnished(t)
+	require.Equal(t, commandCanceled{"canceled"}, into[commandCanceled](w, request{del, "/commands/$waiting", "", nil}, 200))
+	for path, answer := range map[string]string{"/commands/$waiting": "ended", "/commands/$left": "too_late", "/commands/$answered": "ended"} {
+		rec := w.do(request{del, path, "", nil})
+		require.Equal(t, 409, rec.Code)
+		p := problem(t, rec.Body.Bytes())
+		require.Equal(t, answer, p.Answer)
+		require.Equal(t, mdm.CodeTooLate, p.Code)
+	}
+}
+
+// TestScopeAndSummary: labels and teams move counts at once.
+func TestScopeAndSummary(t *testing.T) {
+	w := furnished(t)
+	s := into[summary](w, request{get, "/summary", "", nil}, 200)
+	require.Equal(t, 3, s.Hosts.Total)
+	require.Equal(t, map[mdm.HostState]int{mdm.HostEnrolled: 1}, s.Hosts.ByPlatform[mdm.MacOS])
+	require.Equal(t, map[mdm.HostState]int{mdm.HostPending: 1}, s.Hosts.ByPlatform[noPlatform])
+	require.Equal(t, 3, s.Profiles.Total)
+	require.Equal(t, 2, s.Profiles.ByStatus[profiles.Pending])
+	require.Equal(t, 204, w.do(request{put, "/labels/$usedlabel/hosts/$pc", `{"membership":"yes"}`, nil}).Code)
+	require.Equal(t, 204, w.do(request{patch, "/hosts/$mac", `{"team":"$team"}`, nil}).Code)
+	require.Equal(t, 1, into[summary](w, request{get, "/summary", "", nil}, 200).Profiles.ByStatus[profiles.Pending])
+	require.Equal(t, w.names["$team"], string(into[keelson.Host](w, request{get, "/hosts/$mac", "", nil}, 200).Team))
+}
+
+// TestLinkTakesEverything: each field of a request reaches the intent.
+func TestLinkTakesEverything(t *testing.T) {
+	w := furnished(t)
+	l := into[keelson.Link](w, request{post, "/enrollments", `{"platform":"macos","serials":["A"],"hardware_ids":["B"],"person":"ada","team":"$team","quota":3,"lifetime_seconds":60}`, nil}, 201)
+	require.Equal(t, fixed{}.Now().Add(time.Minute), l.ExpiresAt)
+	i, err := w.store.Identity().Intent(t.Context(), mdm.DefaultTenant, l.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{mdm.MacOS, []string{"A"}, []string{"B"}, "ada", 3, "ci"},
+		[]any{i.Platform, i.Serials, i.HardwareIDs, i.Person, i.Quota, i.Actor.Name})
+	require.NotZero(t, i.Team)
+	require.Equal(t, 204, w.do(request{del, "/enrollments/" + string(l.ID), "", nil}).Code)
+	i, err = w.store.Identity().Intent(t.Context(), mdm.DefaultTenant, l.ID)
+	require.NoError(t, err)
+	require.True(t, i.Revoked)
+}
+
+// TestEvents pins the envelope of what administration tells the application.
+func TestEvents(t *testing.T) {
+	w := furnished(t)
+	into[keelson.Host](w, request{put, "/hosts/by-external/asset-9", `{"platform":"ios"}`, nil}, 200)
+	require.Equal(t, 200, w.do(request{del, "/commands/$waiting", "", nil}).Code)
+	require.Equal(t, 204, w.do(request{post, "/hosts/$mac/unenroll", "", nil}).Code)
+	require.Equal(t, 204, w.do(request{del, "/hosts/$pending", "", nil}).Code)
+	var shown []json.RawMessage
+	for {
+		es, err := w.store.Lifecycle().ClaimEvents(t.Context(), mdm.DefaultTenant, fixed{}.Now(), time.Minute, 8)
+		require.NoError(t, err)
+		if len(es) == 0 {
+			break
+		}
+		for _, e := range es {
+			require.NoError(t, w.store.Lifecycle().EventDone(t.Context(), mdm.DefaultTenant, e.Seq))
+			e.Seq = 0 // of a sequence that others draw from
+			b, err := json.Marshal(e.Event)
+			require.NoError(t, err)
+			shown = append(shown, json.RawMessage(w.settle(string(b))))
+		}
+	}
+	require.NotEmpty(t, shown)
+	compareFile(t, "testdata/events.json", shown)
+}

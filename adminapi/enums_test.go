@@ -1,0 +1,79 @@
+package adminapi
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// TestEnumsAreComplete reads the constants of each type from its source: one
+// that is added there is missed here.
+func TestEnumsAreComplete(t *testing.T) {
+	for typ, values := range enums() {
+		want := constants(t, typ)
+		if typ == reflect.TypeFor[mdm.Code]() {
+			want = append(want, string(CodeMethod), string(CodePrecondition))
+		}
+		require.NotEmpty(t, want, typ)
+		require.ElementsMatch(t, want, values, typ)
+	}
+}
+
+// constants are the string constants of a type, from its package's source.
+func constants(t *testing.T, typ reflect.Type) []string {
+	t.Helper()
+	dir := filepath.Join("..", strings.TrimPrefix(typ.PkgPath(), "github.com/keelson-mdm/keelson"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	var out []string
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST || strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, s := range g.Specs {
+				v := s.(*ast.ValueSpec)
+				if id, ok := v.Type.(*ast.Ident); !ok || id.Name != typ.Name() {
+					continue
+				}
+				for _, x := range v.Values {
+					text, err := strconv.Unquote(x.(*ast.BasicLit).Value)
+					require.NoError(t, err)
+					out = append(out, text)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TestDescriptionsAreOfSomething: a field that was renamed loses its description
+// noticeably.
+func TestDescriptionsAreOfSomething(t *testing.T) {
+	w := newWorld(t, choices{})
+	doc := w.served()
+	for at := range abouts() {
+		name, field, isField := strings.Cut(at, ".")
+		shape := dig(doc, "components", "schemas", name)
+		require.NotNil(t, shape, at)
+		if isField {
+			require.NotNil(t, dig(shape, "properties", field), at)
+		}
+	}
+	for at := range blanks() {
+		name, field, _ := strings.Cut(at, ".")
+		require.Contains(t, dig(doc, "components", "schemas", name, "properties", field, "enum"), "", at)
+	}
+}
