@@ -152,6 +152,12 @@ func (x *execution) step(ctx context.Context, c *ChannelPlan, s *Step, w *writes
 		if taken > 0 && left == 0 {
 			s.takenBack(x.docs)
 		}
+		if taken > 0 && s.Recall { // it may be that nothing has to be held any more
+			if err := x.g.c.Store.MarkHost(ctx, x.tx, c.Enrollment.Host, LaneHost); err != nil {
+				return err
+			}
+			x.tx.AfterCommit(x.g.kick)
+		}
 	}
 	put := rowWrite{row: s.Row}
 	if s.Send {

@@ -68,6 +68,9 @@ func (f textFormat) Parse(content []byte) (*profiles.Document, error) {
 	if f.family == profiles.AppleProfile && d.Identifier == "" {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "content.identifier", "a profile needs an identifier")
 	}
+	if f.family == profiles.WindowsProfile && len(d.Nodes) == 0 {
+		d.Provable = profiles.Accepted
+	}
 	d.Raw = string(content)
 	return d, nil
 }

@@ -69,7 +69,7 @@ func backoff(n int) time.Duration {
 // Plan computes what brings a host from what its rows say to what its
 // definitions want. It is pure: same input, same plan, and the input is left as
 // it is; applying a plan leads to a state for which the plan is empty until
-// something else changes.
+// something else changes, or a recall shows that something had not left.
 func Plan(in Input) HostPlan {
 	p := HostPlan{
 		Host: in.State.Host.Key, Was: in.State.PlanRevision,
@@ -92,9 +92,9 @@ type channel struct {
 	in         *Input
 	plan       *HostPlan
 	enrollment mdm.EnrollmentKey
-	slots      []slot          // in key order
-	owned      map[string]Node // made by own, when it is first needed
-	freed      map[string]bool // nodes that a step of this plan gives up
+	slots      []slot           // in key order
+	owned      map[string]owner // made by own, when it is first needed
+	freed      map[string]bool  // nodes that a step of this plan gives up
 }
 
 func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
@@ -105,7 +105,7 @@ func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 		case s.want != nil:
 			s.step = c.install(s)
 		case s.held:
-			s.step = c.recall(s.row)
+			s.step = recall(s.row)
 		default:
 			s.step = c.remove(s)
 		}
@@ -114,6 +114,7 @@ func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	c.giveWay()
 	out := ChannelPlan{Enrollment: ch.Enrollment}
 	for i := range c.slots {
+		c.slots[i].takeOver()
 		if s := c.slots[i].step; s != nil {
 			out.Steps = append(out.Steps, *s)
 			out.Ask = out.Ask || s.Ask
@@ -131,7 +132,7 @@ func (c *channel) due(t time.Time) {
 
 // instruct gives r a new instruction.
 func (c *channel) instruct(r *Row, op Op) *Step {
-	s := &Step{Send: true, Left: c.leftover(r.Traces)}
+	s := &Step{Send: true, Left: c.leftover(r, op)}
 	if r.Ack != r.Order {
 		s.open = r.Order
 	}

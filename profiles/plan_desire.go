@@ -14,6 +14,8 @@ type slot struct {
 	want *Profile // nil when nothing should fill it
 	held bool     // nothing should fill it, and it must not be emptied yet
 	step *Step    // nil when there is nothing to do
+
+	inherits []mdm.Hash // contents of other slots whose nodes this one owns now
 }
 
 // slots joins the rows of a channel with the desired set: what the definitions

@@ -19,7 +19,7 @@ func (c *channel) remove(s *slot) *Step {
 // empty reports whether there is nothing on the device that a removal would take
 // away: nothing came there, or all of it is what others own.
 func (c *channel) empty(r *Row) bool {
-	return len(r.Traces) == 0 || r.Family == WindowsProfile && len(c.leftover(r.Traces).Drop) == 0
+	return len(r.Traces) == 0 || r.Family == WindowsProfile && len(c.leftover(r, Remove).Drop) == 0
 }
 
 // goOnRemoving plans a slot that is being emptied. A refused removal is looked
@@ -76,7 +76,7 @@ func (c *channel) awaited(class Class) bool {
 
 // recall takes a held install back if it has not left: it is not wanted any
 // more.
-func (c *channel) recall(r *Row) *Step {
+func recall(r *Row) *Step {
 	if r.Ack == r.Order || r.Command == "" {
 		return nil
 	}

@@ -25,7 +25,9 @@ func tell(t *testing.T, stories []story) {
 			s := newSim(t, c.platform)
 			c.happened(s)
 			require.Equal(t, c.plan, s.plan())
-			require.Empty(t, s.plan(), "a plan that was applied is followed by an empty one")
+			if !s.tookBack {
+				require.Empty(t, s.plan(), "a plan that was applied is followed by an empty one")
+			}
 		})
 	}
 }
@@ -235,6 +237,13 @@ func TestPlanRemoves(t *testing.T) {
 			s.define("a", "node ./x 1")
 			s.plan()
 			s.answer("a", mdm.OutcomeUnrenderable)
+			s.undefine("a")
+		}, []string{"drop a"}},
+		{"on Windows, edited before it left", pc, func(s *sim) {
+			s.define("a", "node ./x 1")
+			s.plan()
+			s.define("a", "node ./x 2")
+			s.plan()
 			s.undefine("a")
 		}, []string{"drop a"}},
 		{"on Windows the removal was refused", pc, func(s *sim) { // 6.5; no question, a time

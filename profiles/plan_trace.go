@@ -22,7 +22,7 @@ func settled(r *Row) []Trace {
 	case r.AckOutcome.OK():
 		return r.Traces[i : i+1 : i+1]
 	case neverLeft(r.AckOutcome), r.Family == AppleProfile && refused(r.AckOutcome):
-		return r.Traces[:i:i]
+		return slices.Delete(slices.Clone(r.Traces), i, i+1)
 	}
 	return r.Traces
 }

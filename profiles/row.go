@@ -30,7 +30,9 @@ const (
 	Effective      Evidence = 5 // the platform says that the setting is in force
 )
 
-// Trace is content that was sent to a device and is not proven gone.
+// Trace is content that was sent to a device and is not proven gone. Order is
+// that of the instruction, and 0 when it was given for another slot, of which
+// this one has taken over nodes.
 type Trace struct {
 	Order   int64
 	Content mdm.Hash

@@ -46,6 +46,7 @@ const ok = mdm.OutcomeAcknowledged
 // execute changes the device as an instruction says. Of one for nodes, only the
 // first n parts are done.
 func (s *sim) execute(o *order, n int) (done bool) {
+	s.log("executed %s %s, order %d, which deletes %v; %d parts", o.op, o.identifier, o.order, o.drop, n)
 	if s.family == profiles.AppleProfile {
 		switch o.op {
 		case profiles.Install:
@@ -80,6 +81,7 @@ func (s *sim) execute(o *order, n int) (done bool) {
 
 // acknowledge is what a store does with an outcome.
 func (s *sim) acknowledge(o *order, out mdm.Outcome) {
+	s.log("answered %s %s, order %d: %s", o.op, o.identifier, o.order, out)
 	s.live = slices.DeleteFunc(s.live, func(l *order) bool { return l == o })
 	if r := s.rowOf(o.slot); r != nil && r.Order == o.order && r.Ack < o.order {
 		r.Ack, r.AckOutcome, r.AckAt = o.order, out, s.in.Now
@@ -144,9 +146,13 @@ func (s *sim) settle() {
 	for range 400 {
 		s.plan()
 		if len(s.live) > 0 {
-			switch o := s.live[0]; {
+			i := 0
+			if s.choose != nil {
+				i = s.choose(len(s.live))
+			}
+			switch o := s.live[i]; {
 			case o.slot == 0:
-				s.show()
+				s.tell(o, s.look(o))
 			default:
 				done := s.execute(o, 1<<20)
 				out := ok

@@ -31,7 +31,10 @@ type sim struct {
 	sent     int // instructions given
 	apple    map[string]string
 	nodes    map[string]string
-	rejected int // questions that failed
+	tookBack bool // the last plan recalled something that had not left
+	logf     func(format string, args ...any)
+	crowded  bool            // chaos keeps to few profiles that share their nodes
+	choose   func(n int) int // which of n waiting commands comes next; nil takes the oldest
 }
 
 // order is a command in the queue.
@@ -44,6 +47,8 @@ type order struct {
 	drop       []string // nodes that it deletes
 	get        []string // nodes that it asks about
 	left       bool     // it was handed out
+	fate       string   // how the device takes it, each time that it does
+	parts      int      // how much of a refused one it does
 }
 
 var epoch = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -138,6 +143,7 @@ func (s *sim) rowOf(k profiles.SlotKey) *profiles.Row {
 // plan plans, checks what holds of every plan, applies it, and says in short what
 // it did.
 func (s *sim) plan() []string {
+	s.tookBack = false
 	before := fmt.Sprintf("%+v", s.in)
 	p, q := profiles.Plan(s.in), profiles.Plan(s.in)
 	require.Equal(s.t, p, q, "the same input gives the same plan")
@@ -148,7 +154,9 @@ func (s *sim) plan() []string {
 	require.Len(s.t, p.Channels, 1)
 	require.Equal(s.t, s.in.State.PlanRevision, p.Was)
 	s.in.State.PlanRevision++
-	return s.apply(p.Channels[0].Steps)
+	did := s.apply(p.Channels[0].Steps)
+	s.log("plan %d: %v", s.in.State.PlanRevision, did)
+	return did
 }
 
 func (s *sim) apply(steps []profiles.Step) (did []string) {
@@ -180,6 +188,12 @@ func (s *sim) apply(steps []profiles.Step) (did []string) {
 	return did
 }
 
+func (s *sim) log(format string, args ...any) {
+	if s.logf != nil {
+		s.logf(format, args...)
+	}
+}
+
 // end takes back what waits for a step's row.
 func (s *sim) end(st *profiles.Step) (said string) {
 	taken, left := 0, 0
@@ -197,6 +211,7 @@ func (s *sim) end(st *profiles.Step) (said string) {
 	said = "recall"
 	if taken > 0 && left == 0 {
 		st.TakenBack(s.in.Documents)
+		s.tookBack = s.tookBack || st.Recall
 	}
 	if st.Drop {
 		said = "drop"
@@ -226,6 +241,7 @@ func (s *sim) send(st *profiles.Step) bool {
 		return true
 	}
 	s.highest = st.Row.Order
+	s.log("given %s %s, order %d, which deletes %v", o.op, o.identifier, o.order, o.drop)
 	st.Row.Command = mdm.CommandID(fmt.Sprintf("c%d", st.Row.Order))
 	s.queue(o)
 	s.sent++
