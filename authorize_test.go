@@ -3,6 +3,7 @@ package keelson_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -91,6 +92,22 @@ func TestAuthorizerSeesEverythingFirst(t *testing.T) {
 			require.Equal(t, ada, j.who[0])
 		}
 	}
+}
+
+// An authorizer's own error is for the log; the caller is told that it may not.
+func TestAuthorizersErrorIsNotShown(t *testing.T) {
+	w := serve(t, newInmem(), func(c *keelson.Config) { c.Authorizer = broken{} })
+	_, err := w.Teams().List(t.Context())
+	var e *mdm.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, mdm.CodeForbidden, e.Code)
+	require.NotContains(t, e.Message, "ldap")
+}
+
+type broken struct{}
+
+func (broken) Authorize(context.Context, mdm.Actor, mdm.TenantID, mdm.Action, string) error {
+	return errors.New("ldap: bind failed")
 }
 
 func TestNewFailsLoudly(t *testing.T) {

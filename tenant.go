@@ -2,6 +2,7 @@ package keelson
 
 import (
 	"context"
+	"errors"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -75,7 +76,12 @@ func (m *MDM) authorize(ctx context.Context, t mdm.TenantID, a mdm.Action, objec
 	if m.c.Authorizer == nil {
 		return nil
 	}
-	return m.c.Authorizer.Authorize(ctx, mdm.ActorFrom(ctx), t, a, object)
+	err := m.c.Authorizer.Authorize(ctx, mdm.ActorFrom(ctx), t, a, object)
+	var typed *mdm.Error
+	if err == nil || errors.As(err, &typed) {
+		return err
+	}
+	return mdm.WrapError(mdm.CodeForbidden, "", "you may not do this", err)
 }
 
 func (t *Tenant) may(ctx context.Context, a mdm.Action, object string) error {
