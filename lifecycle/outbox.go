@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
-
-var zeroTime time.Time
 
 // report appends an event for the application to the outbox and wakes the
 // delivery after the commit.
@@ -21,7 +21,8 @@ func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.
 }
 
 // Report appends an event for the application, in the caller's unit of work.
-// ID, Tenant and At are filled in when empty. Without hooks it does nothing.
+// ID and At are filled in when empty, Version and Tenant always. Without hooks it
+// does nothing.
 func (s *Service) Report(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
 	if s.c.Hooks == nil {
 		return nil
@@ -29,6 +30,7 @@ func (s *Service) Report(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
 	if e.At.IsZero() {
 		e.At = s.c.Clock.Now()
 	}
+	e.At = mdm.FromMicros(mdm.Micros(e.At))
 	if e.ID == "" {
 		id, err := mdm.NewUUID(e.At, s.c.Rand)
 		if err != nil {
@@ -62,35 +64,93 @@ const (
 
 // Deliver hands due events of one tenant to the hooks until none is left, and
 // returns how many were delivered. Each is claimed by row, so that any number of
-// replicas may run it; an event whose hook fails comes again after a growing
-// pause, and later events of its enrollment wait for it.
+// replicas may run it; an event whose hook fails, panics or takes longer than 5
+// seconds comes again after a pause that doubles from a second to an hour, and
+// later events of its enrollment wait for it. An event comes again, too, when a
+// process dies before it has noted the delivery.
 func (s *Service) Deliver(ctx context.Context, t mdm.TenantID) (int, error) {
 	if s.c.Hooks == nil {
 		return 0, nil
 	}
 	delivered := 0
-	for {
+	for ctx.Err() == nil {
 		batch, err := s.c.Store.ClaimEvents(ctx, t, s.c.Clock.Now(), eventLease, eventBatch)
 		if err != nil || len(batch) == 0 {
 			return delivered, err
 		}
-		failed := 0
-		for _, e := range batch {
-			if err := s.handle(ctx, e.Event); err != nil {
-				failed++
-				s.c.Log.WarnContext(ctx, "a hook failed; the event comes again", "event", e.ID, "kind", e.Kind, "tries", e.Tries+1, "error", err)
-				if err := s.c.Store.EventRetry(ctx, t, e.Seq, s.c.Clock.Now().Add(retryPause(e.Tries))); err != nil {
-					return delivered, err
-				}
-				continue
-			}
-			if err := s.c.Store.EventDone(ctx, t, e.Seq); err != nil {
+		n, err := s.deliver(ctx, t, batch)
+		delivered += n
+		if err != nil || n == 0 {
+			return delivered, err
+		}
+	}
+	return delivered, ctx.Err()
+}
+
+// deliver hands over one batch, as long as it is ours.
+func (s *Service) deliver(ctx context.Context, t mdm.TenantID, batch []OutboxEvent) (delivered int, err error) {
+	claimed := s.c.Clock.Now()
+	for _, e := range batch {
+		if ctx.Err() != nil || s.c.Clock.Now().Sub(claimed) >= eventLease {
+			return delivered, ctx.Err()
+		}
+		if err := s.handle(ctx, e.Event); err != nil {
+			s.c.Log.WarnContext(ctx, "a hook failed; the event comes again", "event", e.ID, "kind", e.Kind, "tries", e.Tries+1, "error", err)
+			if err := s.c.Store.EventRetry(ctx, t, e.Seq, s.c.Clock.Now().Add(retryPause(e.Tries))); err != nil {
 				return delivered, err
 			}
-			delivered++
+			continue
 		}
-		if failed == len(batch) {
-			return delivered, nil
+		if err := s.c.Store.EventDone(ctx, t, e.Seq); err != nil {
+			return delivered, err
+		}
+		delivered++
+	}
+	return delivered, nil
+}
+
+// handle calls the application and keeps a panic of its from ending the process.
+// What it panicked with may be a secret and goes nowhere.
+func (s *Service) handle(ctx context.Context, e mdm.Event) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, hookLimit)
+	defer cancel()
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the hook panicked")
+			s.c.Log.ErrorContext(ctx, "a hook panicked", "event", e.ID, "kind", e.Kind, slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	return s.c.Hooks.HandleEvent(ctx, e)
+}
+
+func retryPause(tries int) time.Duration {
+	return min(time.Second<<min(max(tries, 0), 12), maxRetry)
+}
+
+// Run delivers the events of every tenant until ctx ends, and returns ctx's
+// error once the hook that is running has returned.
+func (s *Service) Run(ctx context.Context) error {
+	if s.c.Hooks == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	tick := time.NewTicker(eventPause)
+	defer tick.Stop()
+	for {
+		tenants, err := s.c.Store.Tenants(ctx)
+		for _, t := range tenants {
+			if _, e := s.Deliver(ctx, t); e != nil {
+				err = errors.Join(err, e)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.c.Log.ErrorContext(ctx, "events were not delivered", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		case <-tick.C:
 		}
 	}
 }
@@ -111,43 +171,4 @@ type CommandEndedData struct {
 	Outcome mdm.Outcome `json:"outcome"`
 	Code    string      `json:"code,omitempty"`
 	Late    bool        `json:"late,omitempty"`
-}
-
-// handle calls the application and keeps a panic of its from ending the process.
-func (s *Service) handle(ctx context.Context, e mdm.Event) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, hookLimit)
-	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("the hook panicked")
-		}
-	}()
-	return s.c.Hooks.HandleEvent(ctx, e)
-}
-
-func retryPause(tries int) time.Duration {
-	return min(time.Second<<min(tries, 12), maxRetry)
-}
-
-// Run delivers the events of every tenant until ctx ends.
-func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(eventPause)
-	defer tick.Stop()
-	for {
-		tenants, err := s.c.Store.Tenants(ctx)
-		for _, t := range tenants {
-			if _, e := s.Deliver(ctx, t); e != nil {
-				err = errors.Join(err, e)
-			}
-		}
-		if err != nil && ctx.Err() == nil {
-			s.c.Log.ErrorContext(ctx, "events were not delivered", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.wake:
-		case <-tick.C:
-		}
-	}
 }

@@ -9,22 +9,24 @@ type TransitionKind string
 
 // The transitions.
 const (
-	None       TransitionKind = ""           // nothing changed
-	Announced  TransitionKind = "announced"  // a new life, or a renewed certificate, has authenticated
-	NewLife    TransitionKind = "new_life"   // it was confirmed: the enrollment begins anew
-	Renewed    TransitionKind = "renewed"    // the same life goes on with another certificate
-	TurnedOff  TransitionKind = "turned_off" // the device left, or was sent away
-	HostGone   TransitionKind = "host_gone"  // the host was deleted
-	Reassigned TransitionKind = "reassigned" // the host moved to another team
+	None      TransitionKind = ""           // no enrollment changed
+	Announced TransitionKind = "announced"  // a new life, or a renewed certificate, has authenticated
+	NewLife   TransitionKind = "new_life"   // it was confirmed: the enrollment begins anew
+	Renewed   TransitionKind = "renewed"    // the same life goes on with another certificate
+	TurnedOff TransitionKind = "turned_off" // the device left, or was sent away
+	HostGone  TransitionKind = "host_gone"  // the host was deleted
 )
 
 // Transition is what lifecycle decided, for the other rooms to follow.
 type Transition struct {
-	Kind       TransitionKind
-	Host       mdm.Host
-	Enrollment mdm.Enrollment // after the transition
+	Kind TransitionKind
+	Host mdm.Host
+	// Enrollment is as it stands after the transition. Its Next is a life that
+	// goes on to be announced: that certificate is not to be retired.
+	Enrollment mdm.Enrollment
 	// Ended are other channels of the host that the transition ended: the
 	// host's earlier enrollment, when it came back under another natural key.
+	// They are cleaned up as [TurnedOff].
 	Ended []mdm.Enrollment
 }
 
@@ -55,9 +57,9 @@ const (
 	Retire  Treatment = "retire" // superseded: kept as known, trusted for nothing
 )
 
-// CleanUps is the table of what each transition does to each item. A device
-// that leaves never destroys what may be the only copy: escrowed secrets go
-// stale, and are archived when their host is deleted.
+// CleanUps is the table of what each transition does to each item; it is empty
+// for those that clean up nothing. A device that leaves, or that is deleted,
+// never destroys what may be the only copy: escrowed secrets go stale.
 func CleanUps(k TransitionKind) map[Item]Treatment {
 	switch k {
 	case NewLife:
