@@ -25,6 +25,7 @@ func (d *dashboard) funcs() template.FuncMap {
 		"evidence": evidenceText,
 		"state":    func(s mdm.HostState) string { return sentence(string(s)) },
 		"sentence": sentence,
+		"capital":  capital,
 		"bar":      newBar,
 		"plural":   plural,
 		"size":     size,
@@ -40,10 +41,14 @@ func plural(n int, one, many string) string {
 
 // sentence makes a code word readable: "not_now" becomes "Not now".
 func sentence(s string) string {
+	return capital(strings.ReplaceAll(s, "_", " "))
+}
+
+// capital begins a sentence.
+func capital(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = strings.ReplaceAll(s, "_", " ")
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
@@ -201,6 +206,17 @@ func (b bar) Done() bool {
 	return !slices.ContainsFunc(b.Segments, func(s segment) bool {
 		return s.Status != profiles.Verified && s.Status != profiles.Unprovable
 	})
+}
+
+// Failing is how much waits for a person.
+func (b bar) Failing() int {
+	n := 0
+	for _, s := range b.Segments {
+		if s.Status == profiles.Failed || s.Status == profiles.RemovalFailed {
+			n += s.Count
+		}
+	}
+	return n
 }
 
 // Percent is how much is in place, rounded down: 100 means all.

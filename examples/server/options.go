@@ -48,7 +48,7 @@ func readOptions(args []string, env func(string) (string, bool), usage io.Writer
 	fs.StringVar(&o.user, "user", "", "user `name` with which Windows PCs enroll; without one, none can")
 	fs.StringVar(&o.password, "password", "", "its `password`; better set in the environment")
 	fs.BoolVar(&o.demo, "demo", false, "add simulated devices and profiles")
-	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log: debug, info, warn or error")
+	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "what to log: debug, info, warn or error; with -demo, only warn unless set")
 	fs.Usage = func() {
 		fmt.Fprintln(usage, "A device management server made of Keelson.\n\nFlags; each may be set in the environment, -apns-cert as KEELSON_APNS_CERT:")
 		fs.PrintDefaults()
@@ -62,18 +62,19 @@ func readOptions(args []string, env func(string) (string, bool), usage io.Writer
 	if err := fromEnvironment(fs, env); err != nil {
 		return nil, err
 	}
+	if o.demo && !isSet(fs, "log-level") {
+		o.logLevel = slog.LevelWarn // so that a newcomer sees the greeting
+	}
 	return &o, o.check()
 }
 
 // fromEnvironment sets the flags that were not given.
 func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
-	given := make(map[string]bool)
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	var errs []error
 	fs.VisitAll(func(f *flag.Flag) {
 		name := "KEELSON_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		v, ok := env(name)
-		if !ok || given[f.Name] {
+		if !ok || isSet(fs, f.Name) {
 			return
 		}
 		if fs.Set(f.Name, v) != nil {
@@ -81,6 +82,13 @@ func fromEnvironment(fs *flag.FlagSet, env func(string) (string, bool)) error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// isSet reports whether a flag was given, or set in the environment.
+func isSet(fs *flag.FlagSet, name string) bool {
+	set := false
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 func (o *options) check() error {

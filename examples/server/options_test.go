@@ -29,6 +29,19 @@ func TestOptionsComeFromFlagsAndThenTheEnvironment(t *testing.T) {
 	require.Equal(t, "keelson-data", o.data)
 }
 
+func TestTheDemonstrationIsQuiet(t *testing.T) {
+	for level, args := range map[slog.Level][]string{
+		slog.LevelWarn: {"-demo"}, slog.LevelInfo: {"-demo", "-log-level", "info"}, slog.LevelError: {"-log-level", "error"},
+	} {
+		o, err := readOptions(args, environment(nil), io.Discard)
+		require.NoError(t, err)
+		require.Equal(t, level, o.logLevel)
+	}
+	o, err := readOptions(nil, environment(nil), io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, slog.LevelInfo, o.logLevel)
+}
+
 func TestOptionsThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
