@@ -5,19 +5,20 @@ import (
 	"crypto/x509"
 	"strings"
 
+	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-// naturalOf is the channel that a verified certificate is of. A certificate of an
-// outside CA says it by its common name. It is only where to look: whether the
-// certificate may speak for the channel, its pin decides.
-func naturalOf(leaf *x509.Certificate) mdm.Natural {
+// natural is the channel that a verified certificate is of. Ours carry it; that of
+// an outside CA is looked up. It is only where to look: whether the certificate
+// may speak for the channel, its pin decides.
+func (s *Server) natural(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) (mdm.Natural, error) {
 	if name, ok, err := ca.ParseName(leaf); ok && err == nil {
-		return mdm.WindowsNatural(name.Enrollment)
+		return mdm.WindowsNatural(name.Enrollment), nil
 	}
-	return mdm.WindowsNatural(mdm.EnrollmentID(clip(leaf.Subject.CommonName, 64)))
+	return s.c.Identity.NaturalOf(ctx, t, identity.HashOf(leaf))
 }
 
 // admittance is how far a caller is let in.
@@ -65,7 +66,6 @@ func (x *exchange) judge(ctx context.Context) (admittance, error) {
 		if x.e, err = x.s.c.Identity.Enrollment(ctx, x.tx, x.caller.Natural); err != nil {
 			return refused, err
 		}
-		x.dirty = true
 		standing = queue.Stand(&x.e, x.caller.Pin)
 	}
 	switch standing {

@@ -31,6 +31,7 @@ type Identity interface {
 	Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate, cl identity.Claim) (*identity.Admitted, error)
 	Bind(ctx context.Context, tx mdm.Tx, a *identity.Admitted) (mdm.Authenticated, error)
 	Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) error
+	NaturalOf(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (mdm.Natural, error)
 	Enrollment(ctx context.Context, tx mdm.Tx, n mdm.Natural) (mdm.Enrollment, error)
 }
 

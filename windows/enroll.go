@@ -2,7 +2,6 @@ package windows
 
 import (
 	"context"
-	"crypto/x509"
 	"net/http"
 	"strings"
 
@@ -70,7 +69,7 @@ func (s *Server) enroll(ctx context.Context, t mdm.TenantID, req *mde.TokenReque
 	}
 	var doc []byte
 	err = s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		e, err := s.announce(ctx, tx, admitted, leaf)
+		e, err := s.announce(ctx, tx, admitted)
 		if err != nil {
 			return err
 		}
@@ -88,13 +87,10 @@ func (s *Server) enroll(ctx context.Context, t mdm.TenantID, req *mde.TokenReque
 
 // announce binds a certificate to its channel and says so; it returns the
 // channel. Here, unlike in a session, any error of the sink refuses the device.
-func (s *Server) announce(ctx context.Context, tx mdm.Tx, a *identity.Admitted, leaf *x509.Certificate) (mdm.Enrollment, error) {
+func (s *Server) announce(ctx context.Context, tx mdm.Tx, a *identity.Admitted) (mdm.Enrollment, error) {
 	auth, err := s.c.Identity.Bind(ctx, tx, a)
 	if err != nil {
 		return mdm.Enrollment{}, err
-	}
-	if naturalOf(leaf) != auth.Natural {
-		return mdm.Enrollment{}, mdm.Errorf(mdm.CodeInternal, "CA", "the CA has issued a certificate without the common name that was asked for; the device could not be known by it")
 	}
 	if err := s.c.Sink.Signal(ctx, tx, mdm.Signal{Kind: mdm.SignalAuthenticated, Generation: auth.Next.Generation, Data: auth}); err != nil {
 		return mdm.Enrollment{}, err

@@ -31,6 +31,8 @@ type target struct {
 	Cmd   string `json:"cmd"`
 	Code  int    `json:"code,omitempty"` // 0 until the device has answered
 	Error string `json:"error,omitempty"`
+	// Inherited is set when the code is that of the group around it.
+	Inherited bool `json:"inherited,omitempty"`
 	// Skip is set when it is left out for good: what it wants is so already.
 	Skip bool `json:"skip,omitempty"`
 
@@ -151,11 +153,7 @@ func (e *entry) inherit() {
 		if in == 0 {
 			return 0
 		}
-		g := &e.Groups[in-1]
-		if syncml.Outcome(g.Kind, g.Code) == syncml.AtomicFailed {
-			return 216 // rolled back
-		}
-		return g.Code
+		return e.Groups[in-1].Code
 	}
 	for i := range e.Groups { // parents come before what is in them
 		if g := &e.Groups[i]; g.Code == 0 && g.Cmd != "" {
@@ -165,6 +163,7 @@ func (e *entry) inherit() {
 	for i := range e.Targets {
 		if t := &e.Targets[i]; t.Code == 0 && !t.Skip {
 			t.Code = from(t.In)
+			t.Inherited = t.Code != 0
 		}
 	}
 }

@@ -156,7 +156,7 @@ type peerKey struct{}
 
 func newWorld(t testing.TB, change func(*windows.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{at: time.Now()}, seen: map[mdm.HostKey]int{}}
+	w := &world{t: t, clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, seen: map[mdm.HostKey]int{}}
 	w.store = inmem.New(&inmem.Options{Fault: func(what string) error {
 		if w.fault != nil {
 			return w.fault(what)

@@ -1,11 +1,15 @@
 package windows_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,6 +53,7 @@ func TestPoisonIsIsolated(t *testing.T) {
 			require.Contains(t, done.Detail, "with this command alone")
 		} else {
 			require.Equal(t, mdm.OutcomeAcknowledged, done.Outcome)
+			require.Equal(t, 2, done.Sent, "with the others, and alone")
 		}
 	}
 	require.Len(t, w.sink.results, 4)
@@ -98,6 +103,22 @@ func TestDeviceThatRejectsEverything(t *testing.T) {
 	}
 }
 
+// Several commands may be poison; those that the device takes in between show
+// that it is well.
+func TestMuchPoison(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	var ids []mdm.CommandID
+	for range 5 {
+		ids = append(ids, d.enqueue(write(syncml.Replace, base+"Bad", "1"), write(syncml.Replace, base+"A", "1"))...)
+	}
+	d.sync("2", "Bad")
+	for i, id := range ids {
+		require.Equal(t, i%2 == 1, d.done(id).Outcome.OK())
+		require.NotEmpty(t, d.done(id).Outcome)
+	}
+}
+
 func TestPoisonAndOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	d := w.managed("AB01")
@@ -109,6 +130,75 @@ func TestPoisonAndOnce(t *testing.T) {
 	require.Equal(t, mdm.OutcomeError, d.done(ids[1]).Outcome)
 	require.Contains(t, d.done(ids[1]).Detail, "nothing in it was executed")
 	require.Equal(t, mdm.OutcomeAcknowledged, d.done(ids[2]).Outcome)
+
+	// One that is handed out while a message is taken apart leaves at once.
+	d.enqueue(write(syncml.Replace, base+"A", "1"), write(syncml.Exec, base+"Silent", "1"))
+	d.begin("3")
+	d.packageOne()
+	cmds := d.rejecting(500)
+	require.Equal(t, []string{"A"}, uris(cmds))
+	once := d.enqueueAll(queue.Command{Content: []byte(write(syncml.Exec, base+"Once", "1")), Redelivery: mdm.Once, Lane: queue.LaneUrgent})
+	cmds = d.answer(d.obey(cmds, nil)...)
+	require.Equal(t, []string{"Once"}, uris(cmds))
+	cmds = d.answer(d.obey(cmds, nil)...)
+	require.True(t, d.done(once[0]).Outcome.OK())
+	require.Equal(t, []string{"Silent"}, uris(cmds))
+}
+
+// The queue gives more than one when something is left aside: what may leave only
+// once then goes first.
+func TestOnceGoesFirst(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	d.enqueueAll(queue.Command{Content: []byte(write(syncml.Exec, base+"Silent", "")), Lane: queue.LaneBulk},
+		queue.Command{Content: []byte(write(syncml.Replace, base+"A", "1"))})
+	d.begin("2")
+	cmds := d.packageOne()
+	require.Equal(t, []string{"A", "Silent"}, uris(cmds))
+	d.enqueue(write(syncml.Replace, base+"B", "1"))
+	cmds = d.answer(d.status(cmds[0], 200))
+	require.Equal(t, []string{"B"}, uris(cmds))
+	id := d.enqueueAll(queue.Command{Content: []byte(write(syncml.Exec, base+"Once", "1")), Redelivery: mdm.Once})[0]
+	cmds = d.rejecting(500)
+	require.Equal(t, []string{"Once"}, uris(cmds))
+	cmds = d.answer(d.obey(cmds, nil)...)
+	require.Equal(t, []string{"B"}, uris(cmds))
+	require.True(t, d.done(id).Outcome.OK())
+}
+
+// What was suspected in a session of long ago is forgotten.
+func TestSuspectsAreForgotten(t *testing.T) {
+	for pause, want := range map[time.Duration][]string{time.Minute: {"A"}, time.Hour: {"A", "B"}} {
+		w := newWorld(t, nil)
+		d := w.managed("AB01")
+		d.enqueue(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1"))
+		d.begin("2")
+		d.packageOne()
+		require.Equal(t, []string{"A"}, uris(d.rejecting(500)))
+		w.clock.advance(pause)
+		d.begin("2")
+		require.Equal(t, want, uris(d.packageOne(alert(syncml.AlertGeneric, "com.example", "1"))))
+	}
+}
+
+// A handler that failed because the request ended has not failed for good.
+func TestHandlerOfARequestThatEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	id := d.enqueue(write(syncml.Replace, base+"A", "1"))[0]
+	d.begin("2")
+	cmds := d.packageOne()
+	body := encode(t, d.answering(d.status(cmds[0], 200)))
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), peerKey{}, d.leaf))
+	w.sink.fail = func(string) error { cancel(); return ctx.Err() }
+	rec := httptest.NewRecorder()
+	w.manage.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)).WithContext(ctx))
+	require.Equal(t, 503, rec.Code)
+	require.Empty(t, d.done(id).Outcome)
+	w.sink.fail = nil
+	d.read(d.post(body))
+	require.True(t, d.done(id).Outcome.OK())
+	require.Len(t, w.sink.results, 1)
 }
 
 // Part of a message was answered before the rest of it was rejected.

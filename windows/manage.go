@@ -79,7 +79,8 @@ func (s *Server) caller(r *http.Request, t mdm.TenantID) (queue.Caller, error) {
 	if err := s.c.Identity.Verify(r.Context(), t, leaf); err != nil {
 		return queue.Caller{}, err
 	}
-	return queue.Caller{Natural: naturalOf(leaf), Pin: identity.HashOf(leaf)}, nil
+	natural, err := s.natural(r.Context(), t, leaf)
+	return queue.Caller{Natural: natural, Pin: identity.HashOf(leaf)}, err
 }
 
 // maxMuted bounds how many handlers may fail in one message.

@@ -62,7 +62,7 @@ func (e *entry) mendAtomic(g int) (again bool) {
 		case t.Kind == syncml.Delete && t.Code == 404:
 			t.Skip = true
 		default:
-			t.Code, t.Error = 0, ""
+			t.Code, t.Error, t.Inherited = 0, "", false
 		}
 		again = again || !t.Skip
 	}

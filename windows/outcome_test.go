@@ -102,7 +102,9 @@ func (d *pc) obey(cmds []syncml.Command, c codes) []syncml.Command {
 	var out []syncml.Command
 	for _, cmd := range cmds {
 		if cmd.Kind == syncml.Atomic || cmd.Kind == syncml.Sequence {
-			out = append(out, d.status(cmd, c[string(cmd.Kind)+"!"]))
+			if code := c[string(cmd.Kind)+"!"]; code != 0 {
+				out = append(out, d.status(cmd, code))
+			}
 			out = append(out, d.obey(cmd.Commands, c)...)
 			continue
 		}
@@ -159,11 +161,15 @@ func TestAggregation(t *testing.T) {
 		},
 		{
 			"nothing but noise", atomic(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1")),
-			codes{"Atomic!": 507, "A": 216, "B": 216}, mdm.OutcomeError, "216", base + "A: status 216, rolled back",
+			codes{"Atomic!": 507, "A": 216, "B": 216}, mdm.OutcomeError, "507", "Atomic: status 507, atomic failed",
 		},
 		{
 			"children that were not answered", atomic(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1")),
-			codes{"Atomic!": 500, "A": 0, "B": 0}, mdm.OutcomeError, "500", base + "A: status 500, command failed",
+			codes{"Atomic!": 500, "A": 0, "B": 0}, mdm.OutcomeError, "500", "Atomic: status 500, command failed",
+		},
+		{
+			"a failed Atomic, and not a word of what is in it", atomic("<Sequence>" + write(syncml.Replace, base+"A", "1") + "</Sequence>"),
+			codes{"Atomic!": 507, "Sequence!": 0, "A": 0}, mdm.OutcomeError, "507", "Atomic: status 507, atomic failed",
 		},
 		{
 			"an Atomic that is done, alone answered", atomic(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1")),
@@ -253,6 +259,11 @@ func TestMending(t *testing.T) {
 			"an Atomic of nothing but that", atomic(del(base+"A"), del(base+"B")),
 			[]codes{{"Atomic!": 507, "A": 404, "B": 216}, {"Atomic!": 507, "B": 404}},
 			[][]string{{"Delete A", "Delete B"}, {"Delete B"}}, mdm.OutcomeAcknowledged, "",
+		},
+		{
+			"a Delete of nothing in a sequence", atomic("<Sequence>"+del(base+"A")+"</Sequence>", write(syncml.Replace, base+"B", "1")),
+			[]codes{{"Atomic!": 507, "Sequence!": 216, "A": 404, "B": 216}, {"Atomic!": 200}},
+			[][]string{{"Delete A", "Replace B"}, {"Replace B"}}, mdm.OutcomeAcknowledged, "",
 		},
 		{
 			"what fails anyway is not tried again", atomic(write(syncml.Add, base+"A", "1"), write(syncml.Replace, base+"B", "1")),

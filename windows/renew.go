@@ -7,6 +7,7 @@ import (
 	"github.com/smallstep/pkcs7"
 
 	"github.com/keelson-mdm/keelson/identity"
+	"github.com/keelson-mdm/keelson/internal/ber"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/windows/mde"
 )
@@ -30,8 +31,12 @@ func (s *Server) renew(ctx context.Context, t mdm.TenantID, peer *x509.Certifica
 	if err != nil {
 		return nil, err
 	}
+	natural, err := s.natural(ctx, t, peer)
+	if err != nil {
+		return nil, err
+	}
 	admitted, err := s.c.Identity.Admit(ctx, t, leaf, identity.Claim{
-		Natural: naturalOf(peer), Protocol: mdm.WindowsProtocol, Channel: mdm.DeviceChannel,
+		Natural: natural, Protocol: mdm.WindowsProtocol, Channel: mdm.DeviceChannel,
 		Facts: mdm.HostFacts{Platform: mdm.Windows},
 	})
 	if err != nil {
@@ -42,7 +47,7 @@ func (s *Server) renew(ctx context.Context, t mdm.TenantID, peer *x509.Certifica
 		return nil, err
 	}
 	return doc, s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		_, err := s.announce(ctx, tx, admitted, leaf)
+		_, err := s.announce(ctx, tx, admitted)
 		return err
 	})
 }
@@ -50,6 +55,10 @@ func (s *Server) renew(ctx context.Context, t mdm.TenantID, peer *x509.Certifica
 // signedRequest opens the CMS around a renewal: signed once, by the certificate
 // that the device presents, and around a request that proves its own key.
 func signedRequest(der []byte, peer *x509.Certificate) (*x509.CertificateRequest, error) {
+	der, err := ber.Definite(der)
+	if err != nil {
+		return nil, mdm.WrapError(mdm.CodeMalformed, mde.FieldCSR, "the renewal is not signed data in CMS", err)
+	}
 	p7, err := pkcs7.Parse(der)
 	if err != nil {
 		return nil, mdm.WrapError(mdm.CodeMalformed, mde.FieldCSR, "the renewal is not signed data in CMS", err)

@@ -1,12 +1,14 @@
 package windows_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/windows"
 	"github.com/keelson-mdm/keelson/windows/syncml"
 )
 
@@ -192,18 +194,44 @@ func TestSameFirstMessageLater(t *testing.T) {
 	}
 }
 
+// The device vanished after its first message, and says the same much later.
+func TestSameFirstMessageAfterVanishing(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	d.enqueue(write(syncml.Replace, base+"A", "1"))
+	d.begin("1")
+	m := encode(t, d.message(d.hello()...))
+	require.Equal(t, []string{"A"}, uris(commands(d.read(d.post(m)))))
+	d.enqueue(write(syncml.Replace, base+"B", "1"))
+	w.clock.advance(9 * time.Minute)
+	require.Equal(t, []string{"A"}, uris(commands(d.read(d.post(m)))), "a retry")
+	w.clock.advance(2 * time.Minute)
+	require.Equal(t, []string{"A", "B"}, uris(commands(d.read(d.post(m)))), "another session")
+
+	// The same after a session that ended with its first message.
+	d = w.managed("CD02")
+	d.enqueue("<broken")
+	d.begin("1")
+	m = encode(t, d.message(d.hello()...))
+	require.Empty(t, commands(d.read(d.post(m))))
+	d.enqueue(write(syncml.Replace, base+"A", "1"))
+	require.Empty(t, commands(d.read(d.post(m))), "a retry")
+	w.clock.advance(2 * time.Minute)
+	require.Equal(t, []string{"A"}, uris(commands(d.read(d.post(m)))))
+}
+
 func TestRestart(t *testing.T) {
 	w := newWorld(t, nil)
 	d := w.managed("AB01")
 	ids := d.enqueue(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1"))
 	d.begin("2")
-	old := d.packageOne()
+	old := d.packageOne(alert(syncml.AlertGeneric, "com.example", "1"))
 	require.Len(t, old, 2)
 	oldMsg := d.replyMsg
 
 	// The reply was lost and the session begins again, in other words.
 	d.begin("2")
-	cmds := d.packageOne(alert(syncml.AlertGeneric, "com.example", "1"))
+	cmds := d.packageOne(alert(syncml.AlertGeneric, "com.example", "2"))
 	require.Equal(t, []string{"A", "B"}, uris(cmds))
 	require.NotEqual(t, old[0].CmdID, cmds[0].CmdID, "CmdIDs go on")
 
@@ -241,13 +269,83 @@ func TestLostReplyInTheMiddle(t *testing.T) {
 	d.enqueue(write(syncml.Replace, base+"D", "1"))
 	more := d.answer(d.status(cmds[0], 200))
 	require.Equal(t, []string{"D"}, uris(more))
-	d.enqueue(write(syncml.Replace, base+"E", "1"))
-	more2 := d.answer(d.status(more[0], 200))
+	last := d.enqueue(write(syncml.Replace, base+"E", "1"))[0]
+	more = d.answer(d.status(more[0], 200))
 	at := d.msg
 	d.msg = 1
-	require.Empty(t, d.answer(d.status(more2[0], 500)))
+	require.Empty(t, d.answer(d.status(more[0], 500)))
+	require.Empty(t, d.done(last).Outcome)
 	d.msg, d.replyMsg = at, at
-	require.Empty(t, d.answer(d.status(more2[0], 200)))
+	require.Empty(t, d.answer(d.status(more[0], 200)))
+	require.Equal(t, mdm.OutcomeAcknowledged, d.done(last).Outcome)
+}
+
+// A command that was passed over leaves again when the session begins again.
+func TestPassedOverAndRestart(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	d.enqueue(write(syncml.Exec, base+"Silent", ""), write(syncml.Replace, base+"A", "1"))
+	d.begin("2")
+	cmds := d.packageOne()
+	require.Empty(t, d.answer(d.status(cmds[1], 200)))
+	d.begin("2")
+	d.noLogin = true
+	require.Equal(t, []string{"Silent"}, uris(d.packageOne()))
+}
+
+// What is left aside takes no room from what can leave.
+func TestRoomBesideThePassedOver(t *testing.T) {
+	w := newWorld(t, func(c *windows.Config) { c.BatchCommands = 2 })
+	d := w.managed("AB01")
+	d.enqueue(write(syncml.Exec, base+"Silent", ""), write(syncml.Replace, base+"A", "1"),
+		write(syncml.Replace, base+"B", "1"), write(syncml.Replace, base+"C", "1"))
+	d.begin("2")
+	cmds := d.packageOne()
+	require.Equal(t, []string{"Silent", "A"}, uris(cmds))
+	require.Equal(t, []string{"B", "C"}, uris(d.answer(d.status(cmds[1], 200))))
+}
+
+// A command that two sessions brought ends by the first answer.
+func TestAnswersInTwoSessions(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	id := d.enqueue(write(syncml.Replace, base+"A", "1"))[0]
+	d.begin("2")
+	first := d.packageOne()
+	in2 := *d
+	d.begin("3")
+	cmds := d.packageOne()
+	require.Empty(t, d.answer(d.status(cmds[0], 200)))
+	require.Empty(t, in2.answer(in2.status(first[0], 500)))
+	require.Equal(t, mdm.OutcomeAcknowledged, d.done(id).Outcome)
+	require.Len(t, w.sink.results, 1)
+}
+
+// A value may come a message later than the status of its Get.
+func TestResultsAfterStatus(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	id := d.enqueue(get(base + "A"))[0]
+	d.begin("2")
+	cmds := d.packageOne()
+	m := d.answering(d.status(cmds[0], 200))
+	m.Final = false
+	sent := d.replyMsg
+	d.send(m)
+	require.Empty(t, d.done(id).Outcome)
+	d.replyMsg = sent
+	d.answer(d.result(cmds[0], base+"A", "1"))
+	require.Equal(t, "1", w.sink.of(mdm.SignalObserved)[0].Data.(mdm.Observation).Items[0].Value)
+}
+
+func TestEachCommandIsAcknowledgedOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	d.begin("2")
+	m := d.message(syncml.Command{Kind: syncml.Alert, Code: 1201}, syncml.Command{Kind: syncml.Alert, Code: 1226}, syncml.Command{Kind: syncml.Alert, Code: 1226})
+	body := bytes.ReplaceAll(encode(t, m), []byte("<CmdID>2</CmdID>"), []byte("<CmdID>1</CmdID>"))
+	body = bytes.ReplaceAll(body, []byte("<CmdID>3</CmdID>"), nil)
+	require.Equal(t, []string{"0 SyncHdr 212", "1 Alert 200"}, statuses(d.read(d.post(body))))
 }
 
 func TestMissingMsgRefInResults(t *testing.T) {
@@ -301,11 +399,12 @@ func TestAbort(t *testing.T) {
 	ids := d.enqueue(write(syncml.Replace, base+"A", "1"), write(syncml.Replace, base+"B", "1"))
 	d.begin("2")
 	cmds := d.packageOne()
+	d.enqueue(write(syncml.Replace, base+"C", "1"))
 	require.Empty(t, d.answer(d.status(cmds[0], 200), syncml.Command{Kind: syncml.Alert, Code: syncml.AlertSessionAbort}))
 	require.True(t, d.done(ids[0]).Outcome.OK())
 	require.Empty(t, d.done(ids[1]).Outcome)
 	d.begin("3")
-	require.Equal(t, []string{"B"}, uris(d.packageOne()))
+	require.Equal(t, []string{"B", "C"}, uris(d.packageOne()))
 }
 
 func TestIdleSessionsLeaveNothing(t *testing.T) {

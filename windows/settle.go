@@ -25,7 +25,6 @@ import (
 func (x *exchange) settle(ctx context.Context) error {
 	replies := syncml.NewReplies(x.msg)
 	code := x.rejection(replies)
-	final := x.msg.Final || x.lost
 	done, passed := 0, 0
 	var open, rejected []entry
 	for i := range x.st.Open {
@@ -36,7 +35,7 @@ func (x *exchange) settle(ctx context.Context) error {
 		}
 		e.take(replies)
 		switch {
-		case e.answered(final):
+		case e.answered(x.msg.Final):
 			x.clear(e.ID)
 			waits, err := x.answered(ctx, &e)
 			if err != nil {
@@ -55,7 +54,7 @@ func (x *exchange) settle(ctx context.Context) error {
 			rejected = append(rejected, e)
 		case x.lost:
 			open = append(open, e.again()...)
-		case final:
+		case x.msg.Final:
 			passed++
 			x.pass(&e)
 		default:
@@ -186,7 +185,7 @@ func (x *exchange) end(ctx context.Context, id mdm.CommandID, v verdict, e *entr
 		r.Body = *seen
 	}
 	err = x.tell("result of "+string(id), func() error { return x.s.c.Sink.Result(ctx, x.tx, r) })
-	if err != nil || seen == nil || r.Late() {
+	if err != nil || seen == nil {
 		return err
 	}
 	return x.tell("observation by "+string(id), func() error {

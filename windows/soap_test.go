@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/smallstep/pkcs7"
 	"github.com/stretchr/testify/require"
@@ -163,7 +164,7 @@ func TestFaults(t *testing.T) {
 		{"policy without a credential", "policy", getPolicies(""), nil, "s:Authentication", ""},
 		{"policy with a wrong password", "policy", getPolicies(signIn("ada@example.com", "wrong")), nil, "s:Authentication", ""},
 		{"policy with a token", "policy", getPolicies(`<w:Security><w:BinarySecurityToken ValueType="x">eA==</w:BinarySecurityToken></w:Security>`), nil, "s:Authentication", ""},
-		{"a directory that is down", "policy", getPolicies(signIn("broken@example.com", "x")), nil, "s:EnrollmentServer", ""},
+		{"a directory that is down", "policy", getPolicies(signIn("broken@example.com", "x")), nil, "s:EnrollmentServer", "InMaintenance"},
 		{"enrollment without a credential", "enroll", issue("", good, nil), nil, "s:Authentication", ""},
 		{"enrollment with a wrong password", "enroll", issue(signIn("ada@example.com", "battery"), good, nil), nil, "s:Authentication", ""},
 		{"enrollment with an empty password", "enroll", issue(signIn("ada@example.com", ""), good, nil), nil, "s:Authentication", ""},
@@ -364,6 +365,7 @@ func TestRenew(t *testing.T) {
 		"without a certificate":      ask(h, nil, request(old, key)),
 		"signed by nobody we know":   ask(h, old, request(selfSigned(t, wifi), wifi)),
 		"with bytes that are no CMS": ask(h, old, token("", "Renew", nsSec+"#PKCS7", []byte("x"), nil)),
+		"with a wrong signature":     ask(h, old, token("", "Renew", nsSec+"#PKCS7", flipped(signed(t, csr(t, next, "AB01"), old, key)), nil)),
 		"around no request":          ask(h, old, token("", "Renew", nsSec+"#PKCS7", signed(t, []byte("x"), old, key), nil)),
 	} {
 		require.Equal(t, 500, refused.Code, name)
@@ -391,6 +393,31 @@ func TestRenew(t *testing.T) {
 	d.begin("4")
 	require.Equal(t, "0 SyncHdr 401", statuses(d.send(d.message(d.hello()...)))[0])
 	require.Equal(t, 500, ask(h, old, request(old, key)).Code, "and renews nothing")
+
+	w.clock.advance(366 * 24 * time.Hour)
+	rec := ask(h, renewed, token("", "Renew", nsSec+"#PKCS7", signed(t, csr(t, key, "AB01"), renewed, next), nil))
+	require.Equal(t, 500, rec.Code, "too late")
+	require.Contains(t, rec.Body.String(), "s:Authentication")
+}
+
+func flipped(b []byte) []byte {
+	b[len(b)-1] ^= 1
+	return b
+}
+
+// anyone takes every password, as a directory does that binds without one.
+type anyone struct{ windows.Identity }
+
+func (anyone) CheckPassword(_ context.Context, _ mdm.TenantID, user, _ string) (string, error) {
+	return user, nil
+}
+
+func TestEmptyCredentials(t *testing.T) {
+	w := newWorld(t, func(c *windows.Config) { c.Identity = anyone{c.Identity} })
+	h := w.server.Policy(mdm.DefaultTenant)
+	require.Equal(t, 200, ask(h, nil, getPolicies(signIn("ada@example.com", "x"))).Code)
+	require.Equal(t, 500, ask(h, nil, getPolicies(signIn("ada@example.com", ""))).Code)
+	require.Equal(t, 500, ask(h, nil, getPolicies(signIn("", "x"))).Code)
 }
 
 func selfSigned(t testing.TB, key *ecdsa.PrivateKey) *x509.Certificate {

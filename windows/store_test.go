@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
 	"math/big"
 	"testing"
 	"time"
@@ -69,13 +71,36 @@ func TestSessionThatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// A session belongs to the life in which it was held.
+func TestSessionOfAnotherLife(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.managed("AB01")
+	id := d.enqueue(write(syncml.Replace, base+"A", "1"))[0]
+	d.begin("2")
+	cmds := d.packageOne()
+	s := d.stored("2")
+	row := fmt.Sprintf("%d/state/2", s.Enrollment)
+	clear, err := w.box.Open(mdm.DefaultTenant, "windows_session", row, s.State)
+	require.NoError(t, err)
+	var state map[string]any
+	require.NoError(t, json.Unmarshal(clear, &state))
+	state["generation"] = 4711
+	clear, err = json.Marshal(state)
+	require.NoError(t, err)
+	s.State, err = w.box.Seal(mdm.DefaultTenant, "windows_session", row, clear)
+	require.NoError(t, err)
+	require.NoError(t, w.store.InTx(context.Background(), mdm.DefaultTenant, func(ctx context.Context, tx mdm.Tx) error {
+		return w.store.Windows().PutSession(ctx, tx, s)
+	}))
+	d.answer(d.status(cmds[0], 200))
+	require.Empty(t, d.done(id).Outcome)
+}
+
 // outside is a CA of the application's own, whose certificates do not carry our
 // name.
 type outside struct {
 	root *x509.Certificate
 	key  crypto.Signer
-	// rename gives certificates a name of its own choice.
-	rename bool
 }
 
 func (o outside) Roots(context.Context, mdm.TenantID) ([]*x509.Certificate, error) {
@@ -83,16 +108,12 @@ func (o outside) Roots(context.Context, mdm.TenantID) ([]*x509.Certificate, erro
 }
 
 func (o outside) Issue(_ context.Context, r mdm.IssueRequest) (*x509.Certificate, error) {
-	cn := r.CommonName
-	if o.rename {
-		cn = "device 7"
-	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(bigOne, 120))
 	if err != nil {
 		return nil, err
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: cn}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "device"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, o.root, r.PublicKey, o.key)
 	if err != nil {
@@ -101,29 +122,38 @@ func (o outside) Issue(_ context.Context, r mdm.IssueRequest) (*x509.Certificate
 	return x509.ParseCertificate(der)
 }
 
+// Certificates of an outside CA are known by what was issued, whatever is in them.
 func TestOutsideCA(t *testing.T) {
-	for _, rename := range []bool{false, true} {
-		authority := outside{root: testRoot().cert, key: testRoot().key, rename: rename}
-		w := newWorld(t, func(c *windows.Config) {
-			id, err := identity.New(identity.Config{
-				Store: c.Transactor.(interface{ Identity() identity.Store }).Identity(), Transactor: c.Transactor, CA: authority,
-				Clock: c.Clock, Rand: rand.Reader, Unnamed: true, Passwords: passwords{"ada@example.com": "correct horse"},
-			})
-			require.NoError(t, err)
-			c.Identity, c.CA = id, authority
+	authority := outside{root: testRoot().cert, key: testRoot().key}
+	w := newWorld(t, func(c *windows.Config) {
+		id, err := identity.New(identity.Config{
+			Store: c.Transactor.(interface{ Identity() identity.Store }).Identity(), Transactor: c.Transactor, CA: authority,
+			Clock: c.Clock, Rand: rand.Reader, Unnamed: true, Passwords: passwords{"ada@example.com": "correct horse"},
 		})
-		body := token(goodSignIn, "Issue", nsEnr+"#PKCS10", csr(t, newKey(t), "AB01"), items("AB01"))
-		rec := ask(w.server.Enroll(mdm.DefaultTenant), nil, body)
-		if rename {
-			require.Equal(t, 500, rec.Code, "a device that could not be known again is not let in")
-			require.Contains(t, rec.Body.String(), "s:EnrollmentServer")
-			require.Empty(t, w.sink.signals)
-			continue
-		}
+		require.NoError(t, err)
+		c.Identity, c.CA = id, authority
+	})
+	h := w.server.Enroll(mdm.DefaultTenant)
+	var devices []*pc
+	for i, id := range []string{"AB01", "CD02"} {
+		rec := ask(h, nil, token(goodSignIn, "Issue", nsEnr+"#PKCS10", csr(t, newKey(t), id), items(id)))
 		leaf := issued(t, document(t, rec), "User")
-		d := &pc{w: w, t: t, leaf: leaf, natural: w.sink.of(mdm.SignalAuthenticated)[0].Data.(mdm.Authenticated).Natural, deviceID: "AB01"}
+		require.Equal(t, "device", leaf.Subject.CommonName)
+		auth := w.sink.of(mdm.SignalAuthenticated)[i].Data.(mdm.Authenticated)
+		d := &pc{w: w, t: t, leaf: leaf, natural: auth.Natural, deviceID: id}
 		d.begin("1")
 		d.packageOne()
 		require.Equal(t, mdm.EnrollmentEnrolled, d.enrollment().State)
+		devices = append(devices, d)
 	}
+	thief := *devices[0]
+	thief.deviceID = "CD02"
+	thief.begin("2")
+	require.Equal(t, "0 SyncHdr 401", statuses(thief.send(thief.message(thief.hello()...)))[0])
+
+	other, err := authority.Issue(context.Background(), mdm.IssueRequest{PublicKey: &newKey(t).PublicKey})
+	require.NoError(t, err)
+	thief.leaf = other // for another purpose
+	thief.begin("2")
+	require.Equal(t, 400, thief.post(encode(t, thief.message(thief.hello()...))).Code)
 }

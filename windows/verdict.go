@@ -38,8 +38,8 @@ func severity(c syncml.Class) int {
 	return 0
 }
 
-// judge weighs the answers to an entry that is answered. What was rolled back
-// for a sibling is blamed only if nothing else can be.
+// judge weighs the answers to an entry that is answered. That an Atomic failed,
+// or that something was rolled back, is blamed only if nothing else can be.
 //
 // A Get is a question, and that a node cannot be read is an answer, which the
 // observation carries: it fails nothing. Only when an entry asks and nothing at
@@ -51,7 +51,7 @@ func (e *entry) judge() verdict {
 		class := syncml.Outcome(kind, code)
 		f := syncml.Failure{Kind: kind, Target: uri, Code: code, Class: class, OriginalError: hr}
 		if class == syncml.RolledBack || class == syncml.AtomicFailed {
-			if rolledBack.Code == 0 {
+			if rolledBack.Code == 0 || uri == "" && rolledBack.Target != "" {
 				rolledBack = f
 			}
 			return
@@ -61,7 +61,7 @@ func (e *entry) judge() verdict {
 		}
 	}
 	for i := range e.Targets {
-		if t := &e.Targets[i]; !t.Skip && (t.Kind != syncml.Get || reads) {
+		if t := &e.Targets[i]; !t.Skip && !t.Inherited && (t.Kind != syncml.Get || reads) {
 			weigh(t.Kind, t.URI, t.Code, t.Error)
 		}
 	}
