@@ -94,7 +94,7 @@ func TestWhole(t *testing.T) {
 		answer, err := w.Commands().Answer(ctx, id)
 		require.NoError(t, err)
 		require.Contains(t, string(answer), "QueryResponses")
-		require.Equal(t, "18.5", w.host().OSVersion)
+		require.NotEmpty(t, w.host().Name, "what the device told about itself")
 		canceled, err := w.Commands().Cancel(ctx, id)
 		require.NoError(t, err)
 		require.Equal(t, queue.Ended, canceled)
