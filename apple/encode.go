@@ -10,45 +10,30 @@ import (
 )
 
 // maxUnsendable is how many commands that cannot be written are ended in one
-// request; the device asks again for what is behind them.
+// request; what is behind them leaves the next time that the device asks.
 const maxUnsendable = 16
 
 // encode writes the command that was handed out. One that cannot be written is
 // ended and the next one taken: it never blocks the queue, and nothing of it is
-// sent.
+// sent. What may be writable later is an error, and the device asks again.
 func (c *call) encode(ctx context.Context, p queue.Poll, hs []queue.Handout) ([]byte, error) {
 	for range maxUnsendable {
 		if len(hs) == 0 {
 			return nil, nil
 		}
-		h := hs[0]
+		h := &hs[0]
 		b, err := write(h)
 		if err == nil {
 			return b, nil
 		}
-		c.s.c.Log.ErrorContext(ctx, "a command cannot be sent and was ended", "command", h.ID, "kind", h.Kind, "error", err)
-		rep := queue.Report{
+		if mdm.Transient(err) {
+			return nil, err
+		}
+		c.s.c.Log.ErrorContext(ctx, "a command cannot be sent and was ended", "command", string(h.ID), "kind", h.Kind, "error", err)
+		hs, err = c.file(ctx, p, &report{Report: queue.Report{
 			Command: h.ID, Now: p.Now, Outcome: mdm.OutcomeUnrenderable,
 			Code: string(mdm.CodeOf(err)), Detail: "the command could not be written",
-		}
-		err = c.s.c.Transactor.InTx(ctx, c.t, func(ctx context.Context, tx mdm.Tx) error {
-			hs = nil
-			e, err := c.s.c.Identity.Enrollment(ctx, tx, c.natural)
-			if err != nil {
-				return err
-			}
-			f, err := c.s.c.Queue.File(ctx, tx, e, rep)
-			if err != nil {
-				return err
-			}
-			if f.Told() {
-				if err := c.s.c.Sink.Result(ctx, tx, f.Result); err != nil {
-					return err
-				}
-			}
-			hs, err = c.s.c.Queue.Next(ctx, tx, e, p)
-			return err
-		})
+		}})
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +42,7 @@ func (c *call) encode(ctx context.Context, p queue.Poll, hs []queue.Handout) ([]
 }
 
 // write makes the property list of a command, by its kind.
-func write(h queue.Handout) ([]byte, error) {
+func write(h *queue.Handout) ([]byte, error) {
 	if h.Err != nil {
 		return nil, h.Err
 	}
@@ -78,7 +63,7 @@ func write(h queue.Handout) ([]byte, error) {
 		}
 		c = raw
 	default:
-		return nil, mdm.Errorf(mdm.CodeUnsupported, "kind", "no Apple command of kind %q", h.Kind)
+		return nil, mdm.Errorf(mdm.CodeUnsupported, "kind", "no Apple command of kind %.40q", h.Kind)
 	}
 	return command.Encode(string(h.ID), c)
 }

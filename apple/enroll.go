@@ -12,12 +12,18 @@ import (
 // ProfileType is the content type of configuration profiles.
 const ProfileType = "application/x-apple-aspen-config"
 
-// Enroll hands out the enrollment profile of a link. It may be fetched any
-// number of times; the challenge in it works until the link is used up.
+// Enroll hands out the enrollment profile of a link; link takes the link's secret
+// from the request. It may be fetched any number of times, by GET or HEAD; the
+// challenge in it works until the link is used up.
+//
+// Whoever fetches it is not managed yet: a link that is of no use is answered
+// with 403 and a sentence for people.
 func (s *Server) Enroll(t mdm.TenantID, link func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "an enrollment profile is downloaded", http.StatusMethodNotAllowed)
 			return
 		}
@@ -26,24 +32,24 @@ func (s *Server) Enroll(t mdm.TenantID, link func(*http.Request) string) http.Ha
 			s.refuseLink(w, r, err)
 			return
 		}
-		h := w.Header()
 		h.Set("Content-Type", ProfileType)
 		h.Set("Content-Disposition", `attachment; filename="enroll.mobileconfig"`)
 		h.Set("Content-Length", strconv.Itoa(len(profile)))
-		h.Set("Cache-Control", "no-store")
 		_, _ = w.Write(profile)
 	})
 }
 
 // refuseLink answers a person, or a browser: no device is enrolled yet.
 func (s *Server) refuseLink(w http.ResponseWriter, r *http.Request, err error) {
-	a := mdm.CodeOf(err).Answer()
-	s.c.Log.InfoContext(r.Context(), "an enrollment link was refused", "error", err)
+	code := mdm.CodeOf(err)
+	a := code.Answer()
+	s.c.Log.Log(r.Context(), severity(code), "an enrollment link was refused", "code", string(code), "error", err)
 	text := "the enrollment profile cannot be made now"
 	var e *mdm.Error
 	if errors.As(err, &e) && a.Admin < 500 {
 		text = e.Message
 	}
+	wait(w, a.Admin, e)
 	http.Error(w, text, a.Admin)
 }
 
@@ -69,8 +75,12 @@ func (s *Server) enrollmentProfile(r *http.Request, t mdm.TenantID, link string)
 		e.CheckInURL = ""
 	}
 	profile, err := e.Render()
-	if err != nil || s.c.Signer == nil {
-		return profile, err
+	if err != nil {
+		// The link is good: what is wrong is the set-up.
+		return nil, mdm.WrapError(mdm.CodeInternal, "", "the enrollment profile cannot be made", err)
+	}
+	if s.c.Signer == nil {
+		return profile, nil
 	}
 	return mobileconfig.Sign(profile, s.c.Signer.Certificate, s.c.Signer.Key, s.c.Signer.Chain)
 }

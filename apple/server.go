@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -42,7 +42,8 @@ type Config struct {
 	Clock      mdm.Clock
 	// URLs returns what devices of a tenant are told.
 	URLs func(mdm.TenantID) URLs
-	// Topic is that of the push certificate.
+	// Topic is that of the push certificate (its UID), which begins with
+	// com.apple.mgmt.
 	Topic string
 
 	// Organization is shown to people. Empty shows none.
@@ -55,9 +56,11 @@ type Config struct {
 	// Signer signs the enrollment profile. Nil leaves it unsigned.
 	Signer *Signer
 	// ClientCertificate returns the certificate of a device that does not sign
-	// its messages. Nil takes it from the TLS connection.
+	// its messages; the connection has proved that the device holds its key. Nil
+	// takes it from the TLS connection.
 	ClientCertificate func(*http.Request) *x509.Certificate
-	// Seen is told of every host that spoke. Nil tells nobody.
+	// Seen is told, after the unit of work, of a host that spoke in good
+	// standing. It must not block. Nil tells nobody.
 	Seen func(mdm.TenantID, mdm.HostKey)
 	// Log receives what needs a person's eye. Nil discards.
 	Log *slog.Logger
@@ -80,10 +83,19 @@ type Signer struct {
 // Server is Apple MDM. It is safe for concurrent use and holds no state.
 type Server struct{ c Config }
 
-// New returns a server.
+// New returns a server, or a [mdm.CodeInvalid] error that names what is missing
+// or wrong.
 func New(c Config) (*Server, error) {
-	if c.Store == nil || c.Transactor == nil || c.Queue == nil || c.Identity == nil || c.Sink == nil || c.Box == nil || c.Clock == nil || c.URLs == nil || c.Topic == "" {
-		return nil, mdm.Errorf(mdm.CodeInvalid, "apple", "Store, Transactor, Queue, Identity, Sink, Box, Clock, URLs and Topic are required")
+	if c.Store == nil || c.Transactor == nil || c.Queue == nil || c.Identity == nil || c.Sink == nil || c.Box == nil || c.Clock == nil || c.URLs == nil {
+		return nil, mdm.Errorf(mdm.CodeInvalid, "apple", "Store, Transactor, Queue, Identity, Sink, Box, Clock and URLs are required")
+	}
+	if !strings.HasPrefix(c.Topic, "com.apple.mgmt.") {
+		return nil, mdm.Errorf(mdm.CodeInvalid, "Topic", "must be the topic of the push certificate (its UID), which begins with com.apple.mgmt.")
+	}
+	if c.Signer != nil {
+		if err := c.Signer.check(); err != nil {
+			return nil, err
+		}
 	}
 	if c.ClientCertificate == nil {
 		c.ClientCertificate = peerCertificate
@@ -97,25 +109,20 @@ func New(c Config) (*Server, error) {
 	return &Server{c: c}, nil
 }
 
+func (s *Signer) check() error {
+	if s.Certificate == nil || s.Key == nil {
+		return mdm.Errorf(mdm.CodeInvalid, "Signer", "a signer needs a certificate and its key: leave it nil for profiles that are not signed")
+	}
+	k, ok := s.Key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !k.Equal(s.Certificate.PublicKey) {
+		return mdm.Errorf(mdm.CodeInvalid, "Signer", "the signer's key does not belong to its certificate")
+	}
+	return nil
+}
+
 func peerCertificate(r *http.Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil
 	}
 	return r.TLS.PeerCertificates[0]
-}
-
-// maxBody bounds a request, in bytes. Results with long lists are the largest.
-const maxBody = 4 << 20
-
-// body reads a bounded request body.
-func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	switch {
-	case err == nil:
-		return b, nil
-	case isTooLarge(err):
-		return nil, mdm.Errorf(mdm.CodeTooLarge, "", "a message has at most %d bytes", maxBody)
-	default:
-		return nil, mdm.WrapError(mdm.CodeMalformed, "", "the message did not arrive whole", err)
-	}
 }

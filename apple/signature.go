@@ -9,6 +9,7 @@ import (
 	"github.com/smallstep/pkcs7"
 
 	"github.com/keelson-mdm/keelson/identity"
+	"github.com/keelson-mdm/keelson/identity/ca"
 	"github.com/keelson-mdm/keelson/internal/ber"
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -22,28 +23,31 @@ const maxSignature = 16 << 10
 // (Apple: com.apple.mdm.yaml).
 const SignatureHeader = "Mdm-Signature"
 
-// caller returns who sent a message, by its signature or else by the TLS client
+// caller finds out who sent a message, by its signature or else by the TLS client
 // certificate, verified to the tenant's CA.
-func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, body []byte) (*x509.Certificate, mdm.Hash, error) {
+func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, body []byte) (*call, error) {
 	leaf := s.c.ClientCertificate(r)
 	if header := r.Header.Get(SignatureHeader); header != "" {
 		var err error
 		if leaf, err = VerifySignature(header, body); err != nil {
-			return nil, mdm.Hash{}, err
+			return nil, err
 		}
 	}
 	if leaf == nil {
-		return nil, mdm.Hash{}, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the message is not signed and the connection has no client certificate")
+		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the message is not signed and the connection has no client certificate")
 	}
 	if err := s.c.Identity.Verify(ctx, t, leaf); err != nil {
-		return nil, mdm.Hash{}, err
+		return nil, err
 	}
-	return leaf, identity.HashOf(leaf), nil
+	return &call{s: s, t: t, leaf: leaf, pin: identity.HashOf(leaf)}, nil
 }
 
-// VerifySignature checks a Mdm-Signature header against the body and returns
-// the certificate whose key made it. It does not judge the certificate. Errors
-// are [mdm.CodeTooLarge] and [mdm.CodeUnauthenticated].
+// VerifySignature checks a Mdm-Signature header, the base64 of a detached CMS
+// SignedData message (RFC 5652) in DER or BER, against the body, and returns the
+// certificate whose key made it. A signature that tells its time must have been
+// made while the certificate was valid. Beyond that it does not judge the
+// certificate, which anybody may have made. Errors are [mdm.CodeTooLarge] and
+// [mdm.CodeUnauthenticated].
 func VerifySignature(header string, body []byte) (leaf *x509.Certificate, err error) {
 	if len(header) > maxSignature {
 		return nil, mdm.Errorf(mdm.CodeTooLarge, SignatureHeader, "the signature has more than %d bytes", maxSignature)
@@ -71,6 +75,10 @@ func VerifySignature(header string, body []byte) (leaf *x509.Certificate, err er
 	leaf = p7.GetOnlySigner()
 	if leaf == nil {
 		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature must have one signer, with its certificate")
+	}
+	// A stranger chooses the certificate, and what it costs to check.
+	if err := ca.CheckKey(leaf.PublicKey); err != nil {
+		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature is made with a key that is refused", err)
 	}
 	p7.Content = body
 	if err := p7.Verify(); err != nil {

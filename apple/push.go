@@ -1,0 +1,55 @@
+package apple
+
+import (
+	"context"
+
+	"github.com/keelson-mdm/keelson/apple/checkin"
+	"github.com/keelson-mdm/keelson/mdm"
+)
+
+// Rows of the two sealed values in [pushTable].
+func pushTokenRow(n mdm.Natural) string { return string(n) + "/token" }
+func pushMagicRow(n mdm.Natural) string { return string(n) + "/magic" }
+
+func (c *call) putPush(ctx context.Context, tx mdm.Tx, e *mdm.Enrollment, m *checkin.TokenUpdate) error {
+	token, err := c.s.c.Box.Seal(c.t, pushTable, pushTokenRow(e.Natural), m.Token)
+	if err != nil {
+		return err
+	}
+	magic, err := c.s.c.Box.Seal(c.t, pushTable, pushMagicRow(e.Natural), []byte(m.PushMagic))
+	if err != nil {
+		return err
+	}
+	return c.s.c.Store.PutPush(ctx, tx, Push{Enrollment: e.Key, Topic: m.Topic, Token: token, Magic: magic, At: c.s.c.Clock.Now()})
+}
+
+// Targets returns how to wake channels, in any order; those that cannot be woken
+// are left out.
+func (s *Server) Targets(ctx context.Context, t mdm.TenantID, keys []mdm.EnrollmentKey) ([]mdm.PushTarget, error) {
+	ps, err := s.c.Store.Push(ctx, t, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]mdm.PushTarget, 0, len(ps))
+	for _, p := range ps {
+		target, err := s.target(t, p)
+		if err != nil {
+			s.c.Log.ErrorContext(ctx, "a push token cannot be opened", "enrollment_key", int64(p.Enrollment), "error", err)
+			continue
+		}
+		out = append(out, target)
+	}
+	return out, nil
+}
+
+func (s *Server) target(t mdm.TenantID, p Push) (mdm.PushTarget, error) {
+	token, err := s.c.Box.Open(t, pushTable, pushTokenRow(p.Natural), p.Token)
+	if err != nil {
+		return mdm.PushTarget{}, err
+	}
+	magic, err := s.c.Box.Open(t, pushTable, pushMagicRow(p.Natural), p.Magic)
+	if err != nil {
+		return mdm.PushTarget{}, err
+	}
+	return mdm.PushTarget{Enrollment: p.Enrollment, Protocol: mdm.AppleProtocol, Topic: p.Topic, Token: token, Magic: string(magic)}, nil
+}
