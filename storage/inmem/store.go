@@ -60,6 +60,7 @@ type tx struct {
 	tenant mdm.TenantID
 	undo   []func()
 	after  []func()
+	failed error // why it cannot commit any more
 	dead   bool
 }
 
@@ -160,12 +161,13 @@ func (s *Store) unit(ctx context.Context, tenant mdm.TenantID, fn func(*tx) erro
 	return s.InTx(ctx, tenant, func(_ context.Context, x mdm.Tx) error { return fn(x.(*tx)) })
 }
 
-// write asks the fault hook before a write.
+// write asks the fault hook before a write. A write that failed ends its unit,
+// whatever its caller makes of the error, as it does in a database.
 func (t *tx) write(what string) error {
-	if t.s.fault == nil {
-		return nil
+	if t.failed == nil && t.s.fault != nil {
+		t.failed = t.s.fault(what)
 	}
-	return t.s.fault(what)
+	return t.failed
 }
 
 func next(n *int64) int64 { *n++; return *n }

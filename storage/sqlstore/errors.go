@@ -2,14 +2,10 @@ package sqlstore
 
 import (
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
-
-// errBad makes database/sql discard a connection.
-var errBad = driver.ErrBadConn
 
 // SQLite's primary result codes (https://www.sqlite.org/rescode.html).
 const (
@@ -17,6 +13,9 @@ const (
 	sqliteLocked     = 6
 	sqliteFull       = 13
 	sqliteConstraint = 19
+	sqliteUnique     = 2067
+	sqlitePrimaryKey = 1555
+	sqliteRowID      = 2579
 )
 
 // failure gives a database error its meaning, without importing a driver: the
@@ -36,7 +35,11 @@ func failure(doing string, err error) error {
 		case sqliteFull:
 			return mdm.WrapError(mdm.CodeUnavailable, "", doing+": the disk is full", err)
 		case sqliteConstraint:
-			return mdm.WrapError(mdm.CodeConflict, "", doing+": it exists already", err)
+			switch coded.Code() {
+			case sqliteConstraint, sqliteUnique, sqlitePrimaryKey, sqliteRowID: // the first from drivers that say no more
+				return mdm.WrapError(mdm.CodeConflict, "", doing+": it exists already", err)
+			}
+			return mdm.WrapError(mdm.CodeInternal, "", doing+": the schema refuses the value", err)
 		}
 	}
 	return mdm.WrapError(mdm.CodeUnavailable, "", doing+": the database failed", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"time"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -162,9 +163,18 @@ func (r identityRoom) Reserve(ctx context.Context, x mdm.Tx, c identity.Certific
 		return identity.Certificate{}, err
 	}
 	if n == 0 {
+		var known bool
+		err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_intent WHERE tenant = ? AND uid = ?)`, t.id, c.Intent).Scan(&known)
+		if err != nil {
+			return identity.Certificate{}, failure("read an intent", err)
+		}
+		if !known {
+			return identity.Certificate{}, failure("intent", sql.ErrNoRows)
+		}
 		return identity.Certificate{}, mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has issued as many certificates as it may: ask for a new one")
 	}
-	c.State = identity.Reserved
+	c.State, c.CreatedAt = identity.Reserved, mdm.FromMicros(mdm.Micros(c.CreatedAt))
+	c.Hash, c.DER, c.NotAfter, c.Natural = mdm.Hash{}, nil, time.Time{}, ""
 	_, err = t.exec(ctx, "certificate", `INSERT INTO keelson_certificate (tenant, `+certificateColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 0, '', ?, ?, ?, ?)`,
 		t.id, c.Intent, c.PublicKey[:], c.Kind, c.Enrollment, c.Generation, c.State, c.Team, c.Person, mdm.Micros(c.CreatedAt))
@@ -190,7 +200,7 @@ func (r identityRoom) SupersedeBound(ctx context.Context, x mdm.Tx, n mdm.Natura
 		return err
 	}
 	_, err = t.exec(ctx, "certificate", `UPDATE keelson_certificate SET state = 'superseded'
-		WHERE tenant = ? AND natural_key = ? AND state = 'bound' AND sha <> ?`, t.id, n, keep[:])
+		WHERE tenant = ? AND natural_key = ? AND natural_key <> '' AND state = 'bound' AND sha <> ?`, t.id, n, keep[:])
 	return err
 }
 

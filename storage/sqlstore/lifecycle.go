@@ -3,8 +3,11 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -59,8 +62,16 @@ func hashArg(h mdm.Hash) any {
 	return h[:]
 }
 
+// byKeys selects hosts by the row keys of a [list]: without an index on tenant,
+// of which SQLite thinks too well. byTenant selects with one.
+const (
+	byKeys   = `+h.tenant = ? AND h.id ` + inList
+	byTenant = `h.tenant = ? AND `
+)
+
+// hosts reads hosts; the first argument of where is the tenant.
 func (t *tx) hosts(ctx context.Context, where string, args ...any) (out []mdm.Host, err error) {
-	err = t.each(ctx, "hosts", `SELECT `+hostColumns+` FROM keelson_host h WHERE h.tenant = ? AND `+where,
+	err = t.each(ctx, "hosts", `SELECT `+hostColumns+` FROM keelson_host h WHERE `+where,
 		append([]any{t.id}, args...), func(rows *sql.Rows) error {
 			var row hostRow
 			if err := rows.Scan(row.targets()...); err != nil {
@@ -146,7 +157,7 @@ func (r lifecycleRoom) HostTx(ctx context.Context, x mdm.Tx, k mdm.HostKey) (mdm
 	if err != nil {
 		return mdm.Host{}, err
 	}
-	return t.host(ctx, `h.id = ?`, k)
+	return t.host(ctx, byTenant+`h.id = ?`, k)
 }
 
 func (r lifecycleRoom) HostByExternalTx(ctx context.Context, x mdm.Tx, id mdm.ExternalID) (mdm.Host, error) {
@@ -154,7 +165,7 @@ func (r lifecycleRoom) HostByExternalTx(ctx context.Context, x mdm.Tx, id mdm.Ex
 	if err != nil {
 		return mdm.Host{}, err
 	}
-	return t.host(ctx, `h.external_id = ?`, id)
+	return t.host(ctx, byTenant+`h.external_id = ?`, id)
 }
 
 func (r lifecycleRoom) FindHosts(ctx context.Context, x mdm.Tx, hardwareID, serial string) ([]mdm.Host, error) {
@@ -162,7 +173,9 @@ func (r lifecycleRoom) FindHosts(ctx context.Context, x mdm.Tx, hardwareID, seri
 	if err != nil {
 		return nil, err
 	}
-	return t.hosts(ctx, `h.state <> 'deleted' AND (h.hardware_id = ?2 AND ?2 <> '' OR h.serial = ?3 AND ?3 <> '') ORDER BY h.id`, hardwareID, serial)
+	return t.hosts(ctx, `+h.tenant = ?1 AND h.state <> 'deleted' AND h.id IN (
+		SELECT id FROM keelson_host WHERE tenant = ?1 AND hardware_id = ?2 AND ?2 <> ''
+		UNION SELECT id FROM keelson_host WHERE tenant = ?1 AND serial = ?3 AND ?3 <> '') ORDER BY h.id`, hardwareID, serial)
 }
 
 func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrollment) error {
@@ -238,13 +251,10 @@ func (r lifecycleRoom) PersonOf(ctx context.Context, x mdm.Tx, k mdm.HostKey) (p
 }
 
 func (r lifecycleRoom) Seen(ctx context.Context, tenant mdm.TenantID, at map[mdm.HostKey]time.Time) error {
-	if len(at) == 0 {
-		return nil
-	}
 	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		for k, when := range at {
+		for _, k := range slices.Sorted(maps.Keys(at)) {
 			_, err := t.exec(ctx, "seen", `INSERT INTO keelson_seen (host, tenant, at) SELECT id, tenant, ?3 FROM keelson_host
-				WHERE tenant = ?1 AND id = ?2 ON CONFLICT (host) DO UPDATE SET at = max(at, excluded.at)`, t.id, k, mdm.Micros(when))
+				WHERE tenant = ?1 AND id = ?2 ON CONFLICT (host) DO UPDATE SET at = max(at, excluded.at)`, t.id, k, mdm.Micros(at[k]))
 			if err != nil {
 				return err
 			}
@@ -254,22 +264,22 @@ func (r lifecycleRoom) Seen(ctx context.Context, tenant mdm.TenantID, at map[mdm
 }
 
 func (r lifecycleRoom) Host(ctx context.Context, tenant mdm.TenantID, id mdm.HostID) (h mdm.Host, err error) {
-	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, `h.uid = ?`, id); return err })
+	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, byTenant+`h.uid = ?`, id); return err })
 	return h, err
 }
 
 func (r lifecycleRoom) HostByKey(ctx context.Context, tenant mdm.TenantID, k mdm.HostKey) (h mdm.Host, err error) {
-	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, `h.id = ?`, k); return err })
+	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, byTenant+`h.id = ?`, k); return err })
 	return h, err
 }
 
 func (r lifecycleRoom) HostByExternal(ctx context.Context, tenant mdm.TenantID, id mdm.ExternalID) (h mdm.Host, err error) {
-	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, `h.external_id = ?`, id); return err })
+	err = r.s.read(ctx, tenant, func(t *tx) error { h, err = t.host(ctx, byTenant+`h.external_id = ?`, id); return err })
 	return h, err
 }
 
 func (r lifecycleRoom) Hosts(ctx context.Context, tenant mdm.TenantID, f lifecycle.HostFilter, after mdm.HostKey, limit int) (out []mdm.Host, err error) {
-	where := []string{`h.id > ?`}
+	where := []string{byTenant + `h.id > ?`}
 	args := []any{after}
 	add := func(cond string, v ...any) { where, args = append(where, cond), append(args, v...) }
 	if f.Platform != "" {
@@ -284,16 +294,45 @@ func (r lifecycleRoom) Hosts(ctx context.Context, tenant mdm.TenantID, f lifecyc
 	if !f.Deleted {
 		add(`h.state <> 'deleted'`)
 	}
-	if f.Search != "" {
+	if f.Search != "" && ascii(f.Search) {
 		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 		add(`(h.name LIKE ? ESCAPE '\' OR h.serial LIKE ? ESCAPE '\' OR h.model LIKE ? ESCAPE '\')`, like, like, like)
 	}
-	args = append(args, limit)
-	err = r.s.read(ctx, tenant, func(t *tx) error {
-		out, err = t.hosts(ctx, strings.Join(where, " AND ")+` ORDER BY h.id LIMIT ?`, args...)
-		return err
-	})
-	return out, err
+	page := func(after mdm.HostKey, limit int) (hs []mdm.Host, err error) {
+		args[0] = after
+		err = r.s.read(ctx, tenant, func(t *tx) error {
+			hs, err = t.hosts(ctx, strings.Join(where, " AND ")+` ORDER BY h.id LIMIT ?`, append(args, limit)...)
+			return err
+		})
+		return hs, err
+	}
+	if ascii(f.Search) {
+		return page(after, limit)
+	}
+	// SQLite knows the case of ASCII letters only, so that others are compared here.
+	const read = 500
+	for len(out) < limit {
+		hs, err := page(after, read)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hs {
+			if after = h.Key; len(out) < limit && (has(h.Name, f.Search) || has(h.Serial, f.Search) || has(h.Model, f.Search)) {
+				out = append(out, h)
+			}
+		}
+		if len(hs) < read {
+			break
+		}
+	}
+	return out, nil
+}
+
+// has reports whether s has part in it, without case.
+func has(s, part string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(part)) }
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 func (r lifecycleRoom) Enrollments(ctx context.Context, tenant mdm.TenantID, k mdm.HostKey) (out []mdm.Enrollment, err error) {
@@ -326,11 +365,10 @@ func (r lifecycleRoom) PutTenant(ctx context.Context, id mdm.TenantID) error {
 	if err := id.Validate(); err != nil {
 		return err
 	}
-	if err := r.s.outside(ctx); err != nil {
+	return r.s.commit(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "tenant", `INSERT INTO keelson_tenant (name) VALUES (?) ON CONFLICT DO NOTHING`, string(id))
 		return err
-	}
-	_, err := r.s.db.ExecContext(ctx, `INSERT INTO keelson_tenant (name) VALUES (?) ON CONFLICT DO NOTHING`, string(id))
-	return failure("write tenant", err)
+	})
 }
 
 func (r lifecycleRoom) Tenants(ctx context.Context) (out []mdm.TenantID, err error) {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/keelson-mdm/keelson/profiles"
 )
 
+// markHost marks a host of this tenant; there is nothing to plan of others.
 func (t *tx) markHost(ctx context.Context, h mdm.HostKey, l profiles.Lane) error {
-	_, err := t.exec(ctx, "mark", `INSERT INTO keelson_dirty (tenant, host, lane) VALUES (?, ?, ?)`, t.id, h, l)
+	_, err := t.exec(ctx, "mark", `INSERT INTO keelson_dirty (tenant, host, lane) SELECT tenant, id, ? FROM keelson_host WHERE tenant = ? AND id = ?`, l, t.id, h)
 	return err
 }
 
@@ -38,8 +40,8 @@ func (r profilesRoom) MarkDue(ctx context.Context, x mdm.Tx, h mdm.HostKey, at t
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "mark", `INSERT INTO keelson_due (tenant, host, at) VALUES (?, ?, ?)
-		ON CONFLICT (tenant, host) DO UPDATE SET at = min(at, excluded.at)`, t.id, h, mdm.Micros(at))
+	_, err = t.exec(ctx, "mark", `INSERT INTO keelson_due (tenant, host, at) SELECT tenant, id, ? FROM keelson_host WHERE tenant = ? AND id = ?
+		ON CONFLICT (tenant, host) DO UPDATE SET at = min(at, excluded.at)`, mdm.Micros(at), t.id, h)
 	return err
 }
 
@@ -67,11 +69,9 @@ func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit 
 			chosen[k] = true
 		}
 	}
-	dirty, err := t.keys(ctx, `SELECT host FROM keelson_dirty WHERE tenant = ? GROUP BY host ORDER BY min(lane), min(id) LIMIT ?`, t.id, limit)
-	if err != nil {
+	if err := t.claimDirty(ctx, chosen, limit); err != nil {
 		return nil, false, err
 	}
-	add(dirty)
 	if left := limit - len(chosen); left > 0 {
 		due, err := t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at, host LIMIT ?`, t.id, mdm.Micros(now), left)
 		if err != nil {
@@ -90,6 +90,28 @@ func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit 
 		OR EXISTS (SELECT 1 FROM keelson_walk WHERE tenant = ?1)
 		OR EXISTS (SELECT 1 FROM keelson_due WHERE tenant = ?1 AND at <= ?2)`, t.id, mdm.Micros(now)).Scan(&more)
 	return slices.Sorted(maps.Keys(chosen)), more, failure("read marks", err)
+}
+
+// errEnough stops a read that has found enough.
+var errEnough = errors.New("enough")
+
+// claimDirty chooses the hosts of the first marks by lane. A host may have many.
+func (t *tx) claimDirty(ctx context.Context, chosen map[mdm.HostKey]bool, limit int) error {
+	err := t.each(ctx, "marks", `SELECT host FROM keelson_dirty WHERE tenant = ? ORDER BY lane, id`, []any{t.id}, func(rows *sql.Rows) error {
+		if len(chosen) >= limit {
+			return errEnough
+		}
+		var k mdm.HostKey
+		if err := rows.Scan(&k); err != nil {
+			return err
+		}
+		chosen[k] = true
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // unmark ends the marks of claimed hosts. Marks that others set for them while
@@ -121,15 +143,16 @@ func (t *tx) claimWalks(ctx context.Context, chosen map[mdm.HostKey]bool, limit 
 		}
 		left := limit - len(chosen)
 		page, err := t.keys(ctx, `SELECT id FROM keelson_host WHERE tenant = ? AND team = ? AND id > ? AND state <> 'deleted' ORDER BY id LIMIT ?`,
-			t.id, team, visited, left)
+			t.id, team, visited, left+1)
 		if err != nil {
 			return err
 		}
-		for _, h := range page {
+		over := len(page) <= left
+		for _, h := range page[:min(left, len(page))] {
 			chosen[h] = true
 			visited = h
 		}
-		if len(page) < left {
+		if over {
 			_, err = t.exec(ctx, "mark", `DELETE FROM keelson_walk WHERE tenant = ? AND id = ?`, t.id, id)
 		} else {
 			_, err = t.exec(ctx, "mark", `UPDATE keelson_walk SET visited = ? WHERE tenant = ? AND id = ?`, visited, t.id, id)

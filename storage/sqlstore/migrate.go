@@ -27,9 +27,13 @@ const versionTable = "keelson_schema"
 //go:embed migrations
 var migrations embed.FS
 
+func unknownDialect(d Dialect) error {
+	return mdm.Errorf(mdm.CodeUnsupported, "dialect", "no dialect %q: use sqlstore.SQLite", d)
+}
+
 func provider(db *sql.DB, d Dialect) (*goose.Provider, error) {
 	if d != SQLite {
-		return nil, mdm.Errorf(mdm.CodeUnsupported, "dialect", "no dialect %q: use sqlstore.SQLite", d)
+		return nil, unknownDialect(d)
 	}
 	store, err := database.NewStore(goose.DialectSQLite3, versionTable)
 	if err != nil {
@@ -68,12 +72,18 @@ func checkSchema(ctx context.Context, db *sql.DB, d Dialect) error {
 	}
 	sources := p.ListSources()
 	want := sources[len(sources)-1].Version
+	var known bool
+	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)`, versionTable).Scan(&known); err != nil {
+		return failure("look for the schema", err)
+	}
+	if !known {
+		return mdm.Errorf(mdm.CodeInvalid, "schema", "there is no Keelson schema in this database: run sqlstore.Migrate first")
+	}
 	var have int64
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+versionTable+` WHERE is_applied`).Scan(&have)
-	switch {
-	case err != nil:
-		return mdm.WrapError(mdm.CodeInvalid, "schema", "there is no Keelson schema in this database: run sqlstore.Migrate first", err)
-	case have < want:
+	if err := db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+versionTable+` WHERE is_applied`).Scan(&have); err != nil {
+		return failure("read the schema's version", err)
+	}
+	if have < want {
 		return mdm.Errorf(mdm.CodeInvalid, "schema", "the schema has version %d and this program needs %d: run sqlstore.Migrate first", have, want)
 	}
 	return nil

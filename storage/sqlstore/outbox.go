@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -54,7 +53,7 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
 		out = nil
 		err := t.each(ctx, "the outbox", `SELECT o.seq, o.uid, o.kind, o.at, o.enrollment, o.event, o.tries FROM keelson_outbox o
-			WHERE o.tenant = ? AND o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
+			WHERE o.tenant = ? AND +o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
 				WHERE b.tenant = o.tenant AND b.enrollment = o.enrollment AND b.seq < o.seq))
 			ORDER BY o.seq LIMIT ?`, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
 			e := lifecycle.OutboxEvent{Event: mdm.Event{Version: mdm.EventVersion, Tenant: t.tenant}}
@@ -75,11 +74,15 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 		if err != nil || len(out) == 0 {
 			return err
 		}
-		args := []any{mdm.Micros(now.Add(lease)), t.id}
+		seqs := make([]int64, len(out))
 		for i := range out {
-			args = append(args, out[i].Seq)
+			seqs[i] = out[i].Seq
 		}
-		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE tenant = ? AND seq IN (`+marks(len(out))+`)`, args...)
+		in, err := list(seqs)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE +tenant = ? AND seq `+inList, mdm.Micros(now.Add(lease)), t.id, in)
 		return err
 	})
 	if err != nil {
@@ -87,9 +90,6 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 	}
 	return out, nil
 }
-
-// marks returns n placeholders.
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
 func (r lifecycleRoom) EventDone(ctx context.Context, tenant mdm.TenantID, seq int64) error {
 	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {

@@ -14,30 +14,32 @@ func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (
 	if err != nil || len(hosts) == 0 {
 		return nil, err
 	}
-	args := make([]any, len(hosts))
-	for i, k := range hosts {
-		args[i] = k
+	in, err := list(hosts)
+	if err != nil {
+		return nil, err
 	}
-	return t.load(ctx, `h.id IN (`+marks(len(hosts))+`) ORDER BY h.id`, args...)
+	return t.load(ctx, byKeys+` AND h.state <> 'deleted' ORDER BY h.id`, in)
 }
 
 // load reads hosts and what belongs to them: five statements, however many.
 func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.HostState, error) {
-	hosts, err := t.hosts(ctx, `h.state <> 'deleted' AND `+where, args...)
+	hosts, err := t.hosts(ctx, where, args...)
 	if err != nil || len(hosts) == 0 {
 		return nil, err
 	}
 	out := make([]profiles.HostState, len(hosts))
 	at := make(map[mdm.HostKey]*profiles.HostState, len(hosts))
-	in := make([]any, 0, len(hosts)+1)
-	in = append(in, t.id)
+	keys := make([]mdm.HostKey, len(hosts))
 	for i, h := range hosts {
 		out[i] = profiles.HostState{Host: h, Members: map[mdm.LabelKey]profiles.Tri{}, Labels: map[mdm.LabelKey]profiles.Tri{}}
 		at[h.Key] = &out[i]
-		in = append(in, h.Key)
+		keys[i] = h.Key
 	}
-	list := `(` + marks(len(hosts)) + `)`
-	err = t.each(ctx, "plans", `SELECT id, plan FROM keelson_host WHERE tenant = ? AND id IN `+list, in, func(rows *sql.Rows) error {
+	in, err := list(keys)
+	if err != nil {
+		return nil, err
+	}
+	err = t.each(ctx, "plans", `SELECT id, plan FROM keelson_host WHERE +tenant = ? AND id `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
 		var k mdm.HostKey
 		var v int64
 		if err := rows.Scan(&k, &v); err != nil {
@@ -58,7 +60,7 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 			out[i].Labels[l.Key] = l.Default
 		}
 	}
-	err = t.each(ctx, "members", `SELECT host, label, value FROM keelson_member WHERE tenant = ? AND host IN `+list, in, func(rows *sql.Rows) error {
+	err = t.each(ctx, "members", `SELECT host, label, value FROM keelson_member WHERE tenant = ? AND host `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
 		var h mdm.HostKey
 		var l mdm.LabelKey
 		var v profiles.Tri
@@ -71,19 +73,23 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 	if err != nil {
 		return nil, err
 	}
-	return out, t.loadChannels(ctx, at, list, in)
+	return out, t.loadChannels(ctx, at, in)
 }
 
-func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, list string, in []any) error {
-	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host IN `+list+` ORDER BY e.id`, in[1:]...)
+func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts string) error {
+	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host `+inList+` ORDER BY e.id`, hosts)
 	if err != nil || len(es) == 0 {
 		return err
 	}
-	args := []any{t.id}
-	for _, e := range es {
-		args = append(args, e.Key)
+	keys := make([]mdm.EnrollmentKey, len(es))
+	for i := range es {
+		keys[i] = es[i].Key
 	}
-	rows, err := t.rows(ctx, `r.enrollment IN (`+marks(len(es))+`)`, args...)
+	in, err := list(keys)
+	if err != nil {
+		return err
+	}
+	rows, err := t.rows(ctx, `r.enrollment `+inList, t.id, in)
 	if err != nil {
 		return err
 	}
@@ -99,7 +105,7 @@ func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.Host
 
 func (r profilesRoom) LoadTeam(ctx context.Context, tenant mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) (out []profiles.HostState, err error) {
 	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
-		out, err = t.load(ctx, `h.team = ? AND h.id > ? ORDER BY h.id LIMIT ?`, k, after, limit)
+		out, err = t.load(ctx, byTenant+`h.team = ? AND h.id > ? AND h.state <> 'deleted' ORDER BY h.id LIMIT ?`, k, after, limit)
 		return err
 	})
 	return out, err
@@ -107,7 +113,7 @@ func (r profilesRoom) LoadTeam(ctx context.Context, tenant mdm.TenantID, k mdm.T
 
 func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.HostKey) (s profiles.HostState, err error) {
 	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
-		out, err := t.load(ctx, `h.id = ?`, h)
+		out, err := t.load(ctx, byTenant+`h.id = ? AND h.state <> 'deleted'`, h)
 		if err == nil && len(out) == 0 {
 			return failure("host", sql.ErrNoRows)
 		}
@@ -174,7 +180,7 @@ func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profile
 	err = t.each(ctx, "rows", `SELECT r.enrollment, r.slot, s.name, r.family, r.op, r.profile, r.revision, r.content, r.ordered, r.since,
 		r.command, r.traces, r.blurred, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
 		r.seen, r.evidence, r.seen_at, r.missing, r.tries, r.misses, r.retry_at
-		FROM keelson_row r JOIN keelson_slot s ON s.id = r.slot WHERE r.tenant = ? AND `+where+` ORDER BY r.enrollment, r.slot`,
+		FROM keelson_row r JOIN keelson_slot s ON s.id = r.slot AND s.tenant = r.tenant WHERE r.tenant = ? AND `+where+` ORDER BY r.enrollment, r.slot`,
 		args, func(rows *sql.Rows) error {
 			var v profiles.Row
 			var content, traces []byte

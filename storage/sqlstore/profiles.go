@@ -95,7 +95,7 @@ func (r profilesRoom) DeleteLabel(ctx context.Context, x mdm.Tx, k mdm.LabelKey)
 	if err := missing(n, err, "label"); err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "member", `DELETE FROM keelson_member WHERE tenant = ? AND label = ?`, t.id, k)
+	_, err = t.exec(ctx, "member", `DELETE FROM keelson_member INDEXED BY keelson_member_label WHERE tenant = ? AND label = ?`, t.id, k)
 	return err
 }
 
@@ -349,7 +349,7 @@ func (r profilesRoom) SetMember(ctx context.Context, x mdm.Tx, l mdm.LabelKey, h
 	if err != nil {
 		return err
 	}
-	if _, err := t.host(ctx, `h.id = ?`, h); err != nil {
+	if _, err := t.host(ctx, byTenant+`h.id = ?`, h); err != nil {
 		return err
 	}
 	n, err := t.exec(ctx, "member", `INSERT INTO keelson_member (tenant, host, label, value)

@@ -18,8 +18,16 @@ func (r appleRoom) PutPush(ctx context.Context, x mdm.Tx, p apple.Push) error {
 	}
 	_, err = t.exec(ctx, "push", `INSERT INTO keelson_apple_push (tenant, enrollment, topic, token, magic, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant, enrollment) DO UPDATE SET topic = excluded.topic, token = excluded.token, magic = excluded.magic, at = excluded.at`,
-		t.id, p.Enrollment, p.Topic, p.Token, p.Magic, mdm.Micros(p.At))
+		t.id, p.Enrollment, p.Topic, nonNil(p.Token), nonNil(p.Magic), mdm.Micros(p.At))
 	return err
+}
+
+// nonNil keeps no bytes apart from NULL.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func (r appleRoom) ClearPush(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey) error {
@@ -32,16 +40,13 @@ func (r appleRoom) ClearPush(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey)
 }
 
 func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.EnrollmentKey) (out []apple.Push, err error) {
-	if len(keys) == 0 {
-		return nil, nil
+	in, err := list(keys)
+	if err != nil {
+		return nil, err
 	}
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		args := []any{t.id}
-		for _, k := range keys {
-			args = append(args, k)
-		}
 		return t.each(ctx, "push", `SELECT p.enrollment, e.natural_key, p.topic, p.token, p.magic, p.at FROM keelson_apple_push p
-			JOIN keelson_enrollment e ON e.id = p.enrollment WHERE p.tenant = ? AND p.enrollment IN (`+marks(len(keys))+`)`, args, func(rows *sql.Rows) error {
+			JOIN keelson_enrollment e ON e.id = p.enrollment AND e.tenant = p.tenant WHERE p.tenant = ? AND p.enrollment `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
 			var p apple.Push
 			var at int64
 			if err := rows.Scan(&p.Enrollment, &p.Natural, &p.Topic, &p.Token, &p.Magic, &at); err != nil {
@@ -61,7 +66,7 @@ func (r appleRoom) PutToken(ctx context.Context, x mdm.Tx, k apple.Token) error 
 		return err
 	}
 	_, err = t.exec(ctx, "token", `INSERT INTO keelson_apple_token (tenant, enrollment, kind, generation, sealed, at) VALUES (?, ?, ?, ?, ?, ?)`,
-		t.id, k.Enrollment, k.Kind, k.Generation, k.Sealed, mdm.Micros(k.At))
+		t.id, k.Enrollment, k.Kind, k.Generation, nonNil(k.Sealed), mdm.Micros(k.At))
 	return err
 }
 
@@ -93,7 +98,7 @@ func (r appleRoom) PutAside(ctx context.Context, x mdm.Tx, a apple.Aside) error 
 		return err
 	}
 	_, err = t.exec(ctx, "aside", `INSERT INTO keelson_apple_aside (tenant, enrollment, why, sealed, at) VALUES (?, ?, ?, ?, ?)`,
-		t.id, a.Enrollment, a.Why, a.Sealed, mdm.Micros(a.At))
+		t.id, a.Enrollment, a.Why, nonNil(a.Sealed), mdm.Micros(a.At))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -16,7 +17,7 @@ func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed 
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, t.id, h[:], sealed)
+	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, t.id, h[:], nonNil(sealed))
 	return err
 }
 
@@ -88,6 +89,15 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 			return err
 		}
 	}
+	const taken = "a command with this id exists"
+	var known bool
+	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ?1 AND uid = ?2)
+		OR EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ?1 AND uid = ?2)`, t.id, e.ID).Scan(&known); err != nil {
+		return failure("read a command", err)
+	}
+	if known {
+		return mdm.Errorf(mdm.CodeConflict, "id", taken)
+	}
 	if e.Supersede != "" {
 		_, err := t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: e.Queued},
 			`enrollment = ? AND supersede = ? AND sent = 0`, e.Enrollment, e.Supersede)
@@ -95,23 +105,19 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 			return err
 		}
 	}
-	var known int
-	if err := t.q.QueryRowContext(ctx, `SELECT count(*) FROM keelson_done WHERE tenant = ? AND uid = ?`, t.id, e.ID).Scan(&known); err != nil {
-		return failure("read a command", err)
-	}
-	const taken = "a command with this id exists"
-	if known > 0 {
-		return mdm.Errorf(mdm.CodeConflict, "id", taken)
-	}
 	seq, err := t.insert(ctx, "queue", `INSERT INTO keelson_queue
 		(tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
 		 not_before, expires, resource, supersede, idempotency, redelivery, queued_at)
-		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ? FROM keelson_content c WHERE c.tenant = ? AND c.sha = ?`,
-		t.id, e.Enrollment, e.Lane, e.ID, e.Generation, e.Owner, e.Ref.Key, e.Ref.Order, e.Kind,
+		SELECT e.tenant, e.id, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ?
+		FROM keelson_enrollment e JOIN keelson_content c ON c.tenant = e.tenant AND c.sha = ? WHERE e.tenant = ? AND e.id = ?`,
+		e.Lane, e.ID, e.Generation, e.Owner, e.Ref.Key, e.Ref.Order, e.Kind,
 		mdm.Micros(e.NotBefore), mdm.Micros(e.Expires), e.Resource, e.Supersede, idem, e.Redelivery, mdm.Micros(e.Queued),
-		t.id, e.Hash[:])
-	if err != nil {
+		e.Hash[:], t.id, e.Enrollment)
+	switch {
+	case err != nil:
 		return takenAs(err, "id", taken)
+	case seq == 0:
+		return mdm.Errorf(mdm.CodeNotFound, "enrollment", "no such enrollment, or no such content")
 	}
 	e.Seq = seq
 	return nil
@@ -144,19 +150,19 @@ func (r queueRoom) Next(ctx context.Context, x mdm.Tx, e mdm.Enrollment, p queue
 	return t.next(ctx, e, p)
 }
 
-// nextWhere selects what may leave: ? tenant, enrollment, generation, now, now,
-// skip held. An earlier waiting entry on the same resource, in the same life and
-// not expired, holds back.
-const nextWhere = `q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND q.not_before <= ?
+// ready tells, of entries q of a channel's current life, what may leave, with
+// [readyArgs]. An earlier waiting entry on the same resource, in the same life
+// and not expired, holds back.
+const ready = `q.not_before <= ?
 	AND (q.expires = 0 OR q.expires > ?) AND (q.held_at = 0 OR NOT ?)
 	AND (q.redelivery <> 'once' OR q.sent = 0)
 	AND (q.resource = '' OR NOT EXISTS (SELECT 1 FROM keelson_queue b WHERE b.tenant = q.tenant
 		AND b.enrollment = q.enrollment AND b.resource = q.resource AND b.seq < q.seq
 		AND b.generation = q.generation AND (b.expires = 0 OR b.expires > ?)))`
 
-func nextArgs(t *tx, e mdm.Enrollment, now time.Time, skipHeld bool) []any {
+func readyArgs(now time.Time, skipHeld bool) []any {
 	n := mdm.Micros(now)
-	return []any{t.id, e.Key, e.Generation, n, n, skipHeld, n}
+	return []any{n, n, skipHeld, n}
 }
 
 // next selects and marks what leaves.
@@ -164,8 +170,8 @@ func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.
 	var out []queue.Handout
 	size := 0
 	err := t.each(ctx, "the queue", `SELECT `+entryColumns+`, c.sealed FROM keelson_queue q
-		JOIN keelson_content c ON c.id = q.content WHERE `+nextWhere+` ORDER BY q.lane, q.seq LIMIT ?`,
-		append(nextArgs(t, e, p.Now, p.SkipHeld), max(p.Limit, 1)),
+		JOIN keelson_content c ON c.id = q.content WHERE q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND `+ready+` ORDER BY q.lane, q.seq LIMIT ?`,
+		slices.Concat([]any{t.id, e.Key, e.Generation}, readyArgs(p.Now, p.SkipHeld), []any{max(p.Limit, 1)}),
 		func(rows *sql.Rows) error {
 			var row entryRow
 			var data []byte
@@ -181,13 +187,17 @@ func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	args := []any{mdm.Micros(p.Now), t.id}
+	seqs := make([]int64, len(out))
 	for i := range out {
-		args = append(args, out[i].Seq)
-		out[i].SentAt, out[i].Sent = p.Now, out[i].Sent+1
+		seqs[i] = out[i].Seq
+		out[i].SentAt, out[i].Sent = mdm.FromMicros(mdm.Micros(p.Now)), out[i].Sent+1
+	}
+	in, err := list(seqs)
+	if err != nil {
+		return nil, err
 	}
 	_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET sent_at = ?, sent = sent + 1
-		WHERE tenant = ? AND seq IN (`+marks(len(out))+`)`, args...)
+		WHERE +tenant = ? AND seq `+inList, mdm.Micros(p.Now), t.id, in)
 	return out, err
 }
 
@@ -220,12 +230,10 @@ func (r queueRoom) Poll(ctx context.Context, tenant mdm.TenantID, p queue.Poll) 
 func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error) {
 	var row enrollmentRow
 	var leaves bool
-	n := mdm.Micros(p.Now)
 	err := t.q.QueryRowContext(ctx, `SELECT `+enrollmentColumns+`,
-		EXISTS (SELECT 1 FROM keelson_queue q WHERE q.tenant = e.tenant AND q.enrollment = e.id AND q.generation = e.generation
-			AND q.not_before <= ? AND (q.expires = 0 OR q.expires > ?) AND (q.held_at = 0 OR NOT ?) AND (q.redelivery <> 'once' OR q.sent = 0))
+		EXISTS (SELECT 1 FROM keelson_queue q WHERE q.tenant = e.tenant AND q.enrollment = e.id AND q.generation = e.generation AND `+ready+`)
 		FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host WHERE e.tenant = ? AND e.natural_key = ?`,
-		n, n, p.SkipHeld, t.id, p.Natural).Scan(append(row.targets(), &leaves)...)
+		append(readyArgs(p.Now, p.SkipHeld), t.id, p.Natural)...).Scan(append(row.targets(), &leaves)...)
 	if err != nil {
 		if err = failure("enrollment", err); mdm.CodeOf(err) == mdm.CodeNotFound {
 			return queue.Answer{}, false, nil

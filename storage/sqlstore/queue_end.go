@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -10,12 +11,14 @@ import (
 )
 
 // endAll ends the entries that match without the device, and returns what their
-// owners are told. Expired entries that had left end as unknown.
+// owners are told. Expired entries that had left end as unknown. The plus keeps
+// SQLite from reading all of the tenant's queue, which it thinks is less work
+// than a few rows by their key.
 func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, where string, args ...any) (out []mdm.Result, sent int, err error) {
 	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.sent,
 		e.id, e.uid, e.host, e.generation, h.uid, h.platform
-		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment JOIN keelson_host h ON h.id = e.host
-		WHERE q.tenant = ? AND q.seq IN (SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+`) ORDER BY q.seq`,
+		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant JOIN keelson_host h ON h.id = e.host
+		WHERE +q.tenant = ? AND q.seq IN (SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+`) ORDER BY q.seq`,
 		append([]any{t.id, t.id}, args...), func(rows *sql.Rows) error {
 			r := mdm.Result{Outcome: o, At: now}
 			var times int
@@ -97,12 +100,10 @@ func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit in
 }
 
 func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Time, after mdm.EnrollmentKey, limit int) (keys []mdm.EnrollmentKey, err error) {
-	n := mdm.Micros(now)
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		return t.each(ctx, "the queue", `SELECT DISTINCT q.enrollment FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment
-			WHERE q.tenant = ? AND q.enrollment > ? AND q.not_before <= ? AND (q.expires = 0 OR q.expires > ?)
-			AND (q.redelivery <> 'once' OR q.sent = 0) AND e.state = 'enrolled' AND e.generation = q.generation
-			ORDER BY q.enrollment LIMIT ?`, []any{t.id, after, n, n, limit},
+		return t.each(ctx, "the queue", `SELECT DISTINCT q.enrollment FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant
+			WHERE q.tenant = ? AND q.enrollment > ? AND e.state = 'enrolled' AND q.generation = e.generation AND `+ready+`
+			ORDER BY q.enrollment LIMIT ?`, slices.Concat([]any{t.id, after}, readyArgs(now, false), []any{limit}),
 			func(rows *sql.Rows) error {
 				var k mdm.EnrollmentKey
 				if err := rows.Scan(&k); err != nil {
@@ -156,11 +157,10 @@ func (r queueRoom) List(ctx context.Context, tenant mdm.TenantID, k mdm.Enrollme
 		before = 1<<63 - 1
 	}
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		return t.each(ctx, "commands", `SELECT * FROM (
-			SELECT `+waitingColumns+` FROM keelson_queue q JOIN keelson_content c ON c.id = q.content
+		return t.each(ctx, "commands", `SELECT `+waitingColumns+` FROM keelson_queue q JOIN keelson_content c ON c.id = q.content
 			WHERE q.tenant = ?1 AND q.enrollment = ?2 AND q.seq < ?3
 			UNION ALL SELECT `+doneColumns+` FROM keelson_done q JOIN keelson_content c ON c.id = q.content
-			WHERE q.tenant = ?1 AND q.enrollment = ?2 AND q.seq < ?3) ORDER BY seq DESC LIMIT ?4`,
+			WHERE q.tenant = ?1 AND q.enrollment = ?2 AND q.seq < ?3 ORDER BY 1 DESC LIMIT ?4`,
 			[]any{t.id, k, before, limit}, func(rows *sql.Rows) error {
 				d, err := scanDone(rows.Scan)
 				out = append(out, d)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 
 	"github.com/keelson-mdm/keelson/apple"
@@ -44,18 +45,21 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error
 	if n := db.Stats().MaxOpenConnections; n == 1 {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "db", "the pool allows one connection, and the store keeps one for writing: allow at least two")
 	}
-	if err := checkSchema(ctx, db, d); err != nil {
-		return nil, err
+	if d != SQLite {
+		return nil, unknownDialect(d)
 	}
-	s := &Store{db: db, fault: o.Fault, tenants: make(map[mdm.TenantID]int64)}
-	s.writer.db = db
+	s := &Store{db: db, fault: o.Fault, writer: newWriter(db), tenants: make(map[mdm.TenantID]int64)}
 	if err := s.writer.open(ctx); err != nil {
 		return nil, err
+	}
+	if err := checkSchema(ctx, db, d); err != nil {
+		return nil, errors.Join(err, s.writer.close())
 	}
 	return s, nil
 }
 
-// Close gives back the store's connection. The database stays open: it is the
+// Close waits for the unit of work that runs and gives back the store's
+// connection; units that follow fail. The database stays open: it is the
 // application's.
 func (s *Store) Close() error { return s.writer.close() }
 
@@ -89,8 +93,11 @@ func (s *Store) tenantID(ctx context.Context, q Querier, t mdm.TenantID) (int64,
 		return id, nil
 	}
 	err := q.QueryRowContext(ctx, `SELECT id FROM keelson_tenant WHERE name = ?`, string(t)).Scan(&id)
-	if err != nil {
-		return 0, failure("tenant", err)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, mdm.Errorf(mdm.CodeNotFound, "tenant", "no tenant %q", t)
+	case err != nil:
+		return 0, failure("read a tenant", err)
 	}
 	s.mu.Lock()
 	s.tenants[t] = id

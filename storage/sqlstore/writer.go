@@ -3,9 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"strings"
-	"sync"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -18,17 +18,43 @@ type Querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// writer is SQLite's one writer: a pinned connection, a lock, and the
-// statements prepared on it.
+// writer is SQLite's one writer: a pinned connection, the statements prepared on
+// it, and a turn that one unit of work has at a time.
 type writer struct {
-	db    *sql.DB
-	lock  sync.Mutex
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	db     *sql.DB
+	turn   chan struct{} // holds one value while nobody has the turn
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	closed bool
 }
+
+func newWriter(db *sql.DB) writer {
+	w := writer{db: db, turn: make(chan struct{}, 1)}
+	w.turn <- struct{}{}
+	return w
+}
+
+// acquire waits for the turn, for as long as ctx lasts.
+func (w *writer) acquire(ctx context.Context) error {
+	const ended = "the request ended before its unit of work began"
+	if err := ctx.Err(); err != nil {
+		return mdm.WrapError(mdm.CodeUnavailable, "", ended, err)
+	}
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+		return mdm.WrapError(mdm.CodeUnavailable, "", ended, ctx.Err())
+	}
+}
+
+func (w *writer) release() { w.turn <- struct{}{} }
 
 // open pins a connection and checks what it needs.
 func (w *writer) open(ctx context.Context) error {
+	if w.closed {
+		return mdm.Errorf(mdm.CodeUnavailable, "", "the store is closed")
+	}
 	conn, err := w.db.Conn(ctx)
 	if err != nil {
 		return failure("open a connection", err)
@@ -40,15 +66,65 @@ func (w *writer) open(ctx context.Context) error {
 	return nil
 }
 
+// begin begins a transaction, on another connection if this one broke since the
+// last.
+func (w *writer) begin(ctx context.Context) error {
+	for again := true; ; again = false {
+		if w.conn == nil {
+			if err := w.open(ctx); err != nil {
+				return err
+			}
+		}
+		_, err := prepared{w}.ExecContext(ctx, `BEGIN IMMEDIATE`)
+		if broken := errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn); broken {
+			w.drop()
+			if again {
+				continue
+			}
+		}
+		return failure("begin", err)
+	}
+}
+
+// rollback ends a transaction, and the connection when that fails: SQLite may
+// have rolled back by itself, or the connection is broken.
+func (w *writer) rollback(ctx context.Context) {
+	if _, err := w.conn.ExecContext(ctx, `ROLLBACK`); err != nil {
+		w.drop()
+	}
+}
+
+// drop gives up the connection and makes the pool forget it; the next unit of
+// work opens another.
+func (w *writer) drop() {
+	w.forget()
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = w.conn.Close()
+	w.conn, w.stmts = nil, nil
+}
+
+// forget closes the prepared statements. Nobody else does: database/sql does not
+// keep those of a pinned connection, and SQLite does not end the transaction of
+// a closed connection while it has any. On a connection that is gone already a
+// driver may not survive that, and nothing is left to close.
+func (w *writer) forget() {
+	if w.conn.Raw(func(any) error { return nil }) == nil {
+		for _, st := range w.stmts {
+			_ = st.Close()
+		}
+	}
+	w.stmts = nil
+}
+
+// close waits for the unit that runs and gives the connection back.
 func (w *writer) close() error {
-	w.lock.Lock()
-	defer w.lock.Unlock()
+	<-w.turn
+	defer w.release()
+	w.closed = true
 	if w.conn == nil {
 		return nil
 	}
-	for _, st := range w.stmts {
-		_ = st.Close() // the connection goes with them
-	}
+	w.forget()
 	err := w.conn.Close()
 	w.conn, w.stmts = nil, nil
 	return err

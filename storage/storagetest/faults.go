@@ -39,7 +39,19 @@ type scenario struct {
 // faults runs every scenario, failing it at every write in three ways.
 func faults() []test {
 	const holds = "a process killed between any two writes … loses no command and no secret: a unit of work fails whole"
-	var out []test
+	out := []test{{"a failure that is ignored", "a unit of work fails whole, whatever its caller makes of the error", func(t *testing.T, w *world) {
+		f := &fault{}
+		w = newWorld(t, w.h, f.hook)
+		before := w.dump()
+		f.arm(2, func() error { return errInjected })
+		require.ErrorIs(t, w.try(func(ctx context.Context, tx mdm.Tx) error {
+			for _, k := range []mdm.Hash{{1}, {2}, {3}} {
+				_ = w.s.Queue().PutContent(ctx, tx, k, []byte("content"))
+			}
+			return nil
+		}), errInjected)
+		require.Equal(t, before, w.dump())
+	}}}
 	for _, s := range scenarios() {
 		out = append(out, test{s.name + ", a write fails", holds, func(t *testing.T, w *world) {
 			failEverywhere(t, w.h, s, func() error { return errInjected }, func(t *testing.T, unit func() error) {

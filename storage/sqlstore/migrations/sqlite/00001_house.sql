@@ -40,6 +40,7 @@ CREATE UNIQUE INDEX keelson_host_external ON keelson_host (tenant, external_id) 
 CREATE INDEX keelson_host_hardware ON keelson_host (tenant, hardware_id);
 CREATE INDEX keelson_host_serial ON keelson_host (tenant, serial);
 CREATE INDEX keelson_host_team ON keelson_host (tenant, team, id);
+CREATE INDEX keelson_host_tenant ON keelson_host (tenant, id);
 
 -- Apart from the host, so that what every poll may write stays narrow.
 CREATE TABLE keelson_seen (
@@ -82,6 +83,7 @@ CREATE TABLE keelson_outbox (
   tries      INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX keelson_outbox_due ON keelson_outbox (tenant, due, seq);
+CREATE INDEX keelson_outbox_tenant ON keelson_outbox (tenant, seq);
 CREATE INDEX keelson_outbox_enrollment ON keelson_outbox (tenant, enrollment, seq);
 
 -- identity

@@ -1,0 +1,18 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"database/sql/driver"
+)
+
+// DB is the database under a store.
+func (s *Store) DB() *sql.DB { return s.db }
+
+// Break makes the writer's connection as if it had been lost.
+func (s *Store) Break() {
+	s.writer.forget()
+	_ = s.writer.conn.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+// Writer is the connection on which a store writes now; nil between two.
+func (s *Store) Writer() *sql.Conn { return s.writer.conn }

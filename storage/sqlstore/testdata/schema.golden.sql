@@ -1,0 +1,408 @@
+CREATE TABLE keelson_apple_aside (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  why        TEXT NOT NULL,
+  sealed     BLOB NOT NULL,
+  at         INTEGER NOT NULL
+);
+
+CREATE INDEX keelson_apple_aside_enrollment ON keelson_apple_aside (tenant, enrollment, id);
+
+CREATE TABLE keelson_apple_push (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  topic      TEXT NOT NULL,
+  token      BLOB NOT NULL, -- sealed
+  magic      BLOB NOT NULL, -- sealed
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (tenant, enrollment)
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_apple_token (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  kind       TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  sealed     BLOB NOT NULL,
+  at         INTEGER NOT NULL,
+  cleared    INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX keelson_apple_token_enrollment ON keelson_apple_token (tenant, enrollment, kind, id);
+
+CREATE TABLE keelson_certificate (
+  tenant      INTEGER NOT NULL,
+  intent      TEXT NOT NULL,
+  public_key  BLOB NOT NULL,
+  kind        TEXT NOT NULL,
+  enrollment  TEXT NOT NULL,
+  generation  INTEGER NOT NULL,
+  sha         BLOB,
+  der         BLOB,
+  not_after   INTEGER NOT NULL,
+  natural_key TEXT NOT NULL,
+  state       TEXT NOT NULL,
+  team        INTEGER NOT NULL,
+  person      TEXT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  PRIMARY KEY (tenant, intent, public_key)
+);
+
+CREATE INDEX keelson_certificate_natural ON keelson_certificate (tenant, natural_key) WHERE natural_key <> '';
+
+CREATE UNIQUE INDEX keelson_certificate_sha ON keelson_certificate (tenant, sha) WHERE sha IS NOT NULL;
+
+CREATE TABLE keelson_content (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  sha    BLOB NOT NULL,
+  sealed BLOB NOT NULL
+);
+
+CREATE UNIQUE INDEX keelson_content_sha ON keelson_content (tenant, sha);
+
+CREATE TABLE keelson_dirty (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  host   INTEGER NOT NULL,
+  lane   INTEGER NOT NULL
+);
+
+CREATE INDEX keelson_dirty_host ON keelson_dirty (tenant, host);
+
+CREATE INDEX keelson_dirty_lane ON keelson_dirty (tenant, lane, id);
+
+CREATE TABLE keelson_done (
+  seq        INTEGER PRIMARY KEY, -- the sequence that it had in the queue
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  lane       INTEGER NOT NULL,
+  uid        TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  owner      TEXT NOT NULL,
+  ref_key    INTEGER NOT NULL,
+  ref_order  INTEGER NOT NULL,
+  kind       TEXT NOT NULL,
+  content    INTEGER NOT NULL,
+  not_before INTEGER NOT NULL,
+  expires    INTEGER NOT NULL,
+  resource   TEXT NOT NULL,
+  supersede  TEXT NOT NULL,
+  idempotency TEXT,
+  redelivery TEXT NOT NULL,
+  queued_at  INTEGER NOT NULL,
+  sent_at    INTEGER NOT NULL,
+  sent       INTEGER NOT NULL,
+  held_at    INTEGER NOT NULL,
+  outcome    TEXT NOT NULL,
+  code       TEXT NOT NULL,
+  detail     TEXT NOT NULL,
+  body       BLOB, -- sealed
+  ended_at   INTEGER NOT NULL,
+  late_outcome TEXT NOT NULL DEFAULT '', -- an answer that came after the entry had ended without it
+  late_code    TEXT NOT NULL DEFAULT '',
+  late_detail  TEXT NOT NULL DEFAULT '',
+  late_at      INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX keelson_done_enrollment ON keelson_done (tenant, enrollment, seq);
+
+CREATE UNIQUE INDEX keelson_done_idempotency ON keelson_done (tenant, enrollment, idempotency) WHERE idempotency IS NOT NULL;
+
+CREATE UNIQUE INDEX keelson_done_uid ON keelson_done (tenant, uid);
+
+CREATE TABLE keelson_due (
+  tenant INTEGER NOT NULL,
+  host   INTEGER NOT NULL,
+  at     INTEGER NOT NULL,
+  PRIMARY KEY (tenant, host)
+) WITHOUT ROWID;
+
+CREATE INDEX keelson_due_at ON keelson_due (tenant, at);
+
+CREATE TABLE keelson_enrollment (
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant          INTEGER NOT NULL,
+  uid             TEXT NOT NULL,
+  natural_key     TEXT NOT NULL,
+  protocol        TEXT NOT NULL,
+  channel         TEXT NOT NULL,
+  parent          INTEGER NOT NULL, -- the device channel of a user channel, 0 else
+  host            INTEGER NOT NULL,
+  generation      INTEGER NOT NULL,
+  state           TEXT NOT NULL,
+  pin             BLOB,
+  next_uid        TEXT NOT NULL DEFAULT '',
+  next_generation INTEGER NOT NULL DEFAULT 0,
+  next_pin        BLOB,
+  next_person     TEXT NOT NULL DEFAULT '',
+  enrolled_at     INTEGER NOT NULL,
+  ended_at        INTEGER NOT NULL
+);
+
+CREATE INDEX keelson_enrollment_host ON keelson_enrollment (tenant, host);
+
+CREATE UNIQUE INDEX keelson_enrollment_natural ON keelson_enrollment (tenant, natural_key);
+
+CREATE TABLE keelson_host (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant      INTEGER NOT NULL,
+  uid         TEXT NOT NULL,
+  external_id TEXT,
+  platform    TEXT NOT NULL,
+  serial      TEXT NOT NULL,
+  hardware_id TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  model       TEXT NOT NULL,
+  os_version  TEXT NOT NULL,
+  team        INTEGER NOT NULL,
+  state       TEXT NOT NULL,
+  person      TEXT NOT NULL DEFAULT '',
+  created_at  INTEGER NOT NULL,
+  plan        INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE UNIQUE INDEX keelson_host_external ON keelson_host (tenant, external_id) WHERE external_id IS NOT NULL;
+
+CREATE INDEX keelson_host_hardware ON keelson_host (tenant, hardware_id);
+
+CREATE INDEX keelson_host_serial ON keelson_host (tenant, serial);
+
+CREATE INDEX keelson_host_team ON keelson_host (tenant, team, id);
+
+CREATE INDEX keelson_host_tenant ON keelson_host (tenant, id);
+
+CREATE UNIQUE INDEX keelson_host_uid ON keelson_host (tenant, uid);
+
+CREATE TABLE keelson_intent (
+  tenant     INTEGER NOT NULL,
+  uid        TEXT NOT NULL,
+  kind       TEXT NOT NULL,
+  way        TEXT NOT NULL,
+  link       BLOB NOT NULL,
+  challenge  BLOB NOT NULL,
+  platform   TEXT NOT NULL,
+  expects    TEXT NOT NULL, -- serials and hardware ids as JSON
+  person     TEXT NOT NULL,
+  team       INTEGER NOT NULL,
+  quota      INTEGER NOT NULL,
+  used       INTEGER NOT NULL,
+  issued     INTEGER NOT NULL,
+  enrollment TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  actor      TEXT NOT NULL, -- as JSON
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  revoked    INTEGER NOT NULL,
+  PRIMARY KEY (tenant, uid)
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX keelson_intent_challenge ON keelson_intent (tenant, challenge);
+
+CREATE UNIQUE INDEX keelson_intent_link ON keelson_intent (tenant, link);
+
+CREATE TABLE keelson_label (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant        INTEGER NOT NULL,
+  uid           TEXT NOT NULL,
+  name          TEXT NOT NULL,
+  folded        TEXT NOT NULL,
+  default_value INTEGER NOT NULL
+);
+
+CREATE UNIQUE INDEX keelson_label_name ON keelson_label (tenant, folded);
+
+CREATE TABLE keelson_member (
+  tenant INTEGER NOT NULL,
+  host   INTEGER NOT NULL,
+  label  INTEGER NOT NULL,
+  value  INTEGER NOT NULL, -- 0 no, 1 yes, 2 unknown
+  PRIMARY KEY (tenant, host, label)
+) WITHOUT ROWID;
+
+CREATE INDEX keelson_member_label ON keelson_member (tenant, label, host);
+
+CREATE TABLE keelson_outbox (
+  seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  uid        TEXT NOT NULL,
+  kind       TEXT NOT NULL,
+  at         INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL, -- 0: stands alone
+  event      TEXT NOT NULL,    -- the envelope as JSON
+  due        INTEGER NOT NULL,
+  tries      INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX keelson_outbox_due ON keelson_outbox (tenant, due, seq);
+
+CREATE INDEX keelson_outbox_enrollment ON keelson_outbox (tenant, enrollment, seq);
+
+CREATE INDEX keelson_outbox_tenant ON keelson_outbox (tenant, seq);
+
+CREATE TABLE keelson_profile (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  uid        TEXT NOT NULL,
+  team       INTEGER NOT NULL,
+  family     TEXT NOT NULL,
+  slot       INTEGER NOT NULL,
+  name       TEXT NOT NULL,
+  folded     TEXT NOT NULL,
+  scope      TEXT NOT NULL, -- as JSON
+  revision   INTEGER NOT NULL,
+  content    BLOB NOT NULL, -- SHA-256
+  size       INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  actor      TEXT NOT NULL  -- as JSON
+);
+
+CREATE UNIQUE INDEX keelson_profile_name ON keelson_profile (tenant, team, folded);
+
+CREATE UNIQUE INDEX keelson_profile_slot ON keelson_profile (tenant, team, slot);
+
+CREATE UNIQUE INDEX keelson_profile_uid ON keelson_profile (tenant, uid);
+
+CREATE TABLE keelson_queue (
+  seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  lane       INTEGER NOT NULL,
+  uid        TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  owner      TEXT NOT NULL,
+  ref_key    INTEGER NOT NULL,
+  ref_order  INTEGER NOT NULL,
+  kind       TEXT NOT NULL,
+  content    INTEGER NOT NULL,
+  not_before INTEGER NOT NULL,
+  expires    INTEGER NOT NULL,
+  resource   TEXT NOT NULL,
+  supersede  TEXT NOT NULL,
+  idempotency TEXT,
+  redelivery TEXT NOT NULL,
+  queued_at  INTEGER NOT NULL,
+  sent_at    INTEGER NOT NULL DEFAULT 0,
+  sent       INTEGER NOT NULL DEFAULT 0,
+  held_at    INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE INDEX keelson_queue_expires ON keelson_queue (tenant, expires) WHERE expires > 0;
+
+CREATE UNIQUE INDEX keelson_queue_idempotency ON keelson_queue (tenant, enrollment, idempotency) WHERE idempotency IS NOT NULL;
+
+CREATE INDEX keelson_queue_next ON keelson_queue (tenant, enrollment, lane, seq);
+
+CREATE UNIQUE INDEX keelson_queue_uid ON keelson_queue (tenant, uid);
+
+CREATE TABLE keelson_row (
+  tenant      INTEGER NOT NULL,
+  enrollment  INTEGER NOT NULL,
+  slot        INTEGER NOT NULL,
+  family      TEXT NOT NULL,
+  op          TEXT NOT NULL,
+  profile     INTEGER NOT NULL,
+  revision    INTEGER NOT NULL,
+  content     BLOB NOT NULL,
+  ordered     INTEGER NOT NULL,
+  since       INTEGER NOT NULL,
+  command     TEXT NOT NULL,
+  traces      BLOB NOT NULL, -- (order as 8 bytes, SHA-256) each
+  blurred     INTEGER NOT NULL,
+  ack         INTEGER NOT NULL DEFAULT 0,
+  ack_outcome TEXT NOT NULL DEFAULT '',
+  ack_code    TEXT NOT NULL DEFAULT '',
+  ack_detail  TEXT NOT NULL DEFAULT '',
+  ack_at      INTEGER NOT NULL DEFAULT 0,
+  asked       INTEGER NOT NULL,
+  asked_seq   INTEGER NOT NULL,
+  seen        INTEGER NOT NULL DEFAULT 0,
+  evidence    INTEGER NOT NULL DEFAULT 0,
+  seen_at     INTEGER NOT NULL DEFAULT 0,
+  missing     TEXT NOT NULL DEFAULT '',
+  tries       INTEGER NOT NULL,
+  misses      INTEGER NOT NULL,
+  retry_at    INTEGER NOT NULL,
+  PRIMARY KEY (tenant, enrollment, slot)
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_schema (
+		id INTEGER PRIMARY KEY AUTOINCREMENT,
+		version_id INTEGER NOT NULL,
+		is_applied INTEGER NOT NULL,
+		tstamp TIMESTAMP DEFAULT (datetime('now'))
+	);
+
+CREATE TABLE keelson_seen (
+  host   INTEGER PRIMARY KEY,
+  tenant INTEGER NOT NULL,
+  at     INTEGER NOT NULL
+);
+
+CREATE TABLE keelson_sequence (
+  name  TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_slot (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  name   TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX keelson_slot_name ON keelson_slot (tenant, name);
+
+CREATE TABLE keelson_team (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant  INTEGER NOT NULL,
+  uid     TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  folded  TEXT NOT NULL, -- the name without case
+  version INTEGER NOT NULL
+);
+
+CREATE UNIQUE INDEX keelson_team_name ON keelson_team (tenant, folded);
+
+CREATE TABLE keelson_tenant (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  name       TEXT NOT NULL UNIQUE,
+  no_team_version INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE keelson_walk (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant  INTEGER NOT NULL,
+  team    INTEGER NOT NULL,
+  visited INTEGER NOT NULL -- the host up to which the walk has come
+);
+
+CREATE INDEX keelson_walk_tenant ON keelson_walk (tenant, id);
+
+CREATE TABLE keelson_windows_device (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  device_id  TEXT NOT NULL,
+  hw_dev_id  TEXT NOT NULL,
+  person     TEXT NOT NULL,
+  os_version TEXT NOT NULL,
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (tenant, enrollment)
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_windows_session (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  session    TEXT NOT NULL,
+  msg        INTEGER NOT NULL,
+  body       BLOB NOT NULL,
+  reply      BLOB,
+  state      BLOB,
+  at         INTEGER NOT NULL
+);
+
+CREATE UNIQUE INDEX keelson_windows_session_id ON keelson_windows_session (tenant, enrollment, session);
+
