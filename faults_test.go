@@ -223,7 +223,7 @@ func every(t *testing.T, run func(*testing.T, *nth)) {
 	run(t, &f)
 	total := f.seen.Load()
 	require.NotZero(t, total)
-	for n := int64(1); ; n++ {
+	for n := int64(1); ; n += stride {
 		f.arm(n)
 		ok := t.Run("", func(t *testing.T) { run(t, &f) })
 		require.True(t, ok, "with fault %d of about %d", n, total)

@@ -37,7 +37,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"a long name on Windows", profiles.Upload{Name: long, Family: profiles.WindowsProfile, Content: content("new", "")}, mdm.CodeInvalid, "name"},
 		{"a long identifier", upload(0, long, "name short"), mdm.CodeInvalid, "name"},
 		{"another identifier", func() profiles.Upload { u := upload(0, "new", ""); u.Identifier = "other"; return u }(), mdm.CodeInvalid, "identifier"},
-		{"a line break in an identifier", windows(upload(0, "new\nline", "")), mdm.CodeInvalid, "identifier"},
+		{"a line break in an identifier", profiles.Upload{Name: "new", Identifier: "new\nline", Family: profiles.WindowsProfile, Content: []byte("node ./x 1")}, mdm.CodeInvalid, "identifier"},
 		{"our own identifier", upload(0, "com.example.mdm.enrollment", ""), mdm.CodeInvalid, "identifier"},
 		{"our own identifier in another case", upload(0, "Com.Example.MDM.x", ""), mdm.CodeInvalid, "identifier"},
 		{"our own identifier on Windows", windows(upload(0, "com.example.mdm.x", "")), mdm.CodeInvalid, "identifier"},

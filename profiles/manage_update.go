@@ -67,7 +67,7 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 	}
 	planned := p.Revision != was.Revision || !sameScope(&p.Scope, &was.Scope)
 	if !planned && p.Name == was.Name {
-		return p, warnings, nil
+		return was, warnings, nil
 	}
 	p.UpdatedAt, p.Actor = g.c.Clock.Now(), ch.Actor
 	if err := g.store(ctx, tx, &p, content); err != nil {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package keelson_test
+
+// stride strikes every fault.
+const stride = 1
