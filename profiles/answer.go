@@ -13,7 +13,7 @@ func (g *Engine) Enrolled(ctx context.Context, tx mdm.Tx, e mdm.Enrollment) erro
 	if err := g.c.Store.DropRows(ctx, tx, e.Key); err != nil {
 		return err
 	}
-	if err := g.planHosts(ctx, tx, []mdm.HostKey{e.Host}); err != nil {
+	if _, err := g.planHosts(ctx, tx, []mdm.HostKey{e.Host}); err != nil {
 		return err
 	}
 	// A definition may commit beside this unit after its walk passed here.

@@ -103,6 +103,27 @@ func TestFailedQuestionIsAskedAgain(t *testing.T) {
 	require.Equal(t, "verified/proven", d.status("b"))
 }
 
+// What a question took the place of is asked about again, even when nothing else
+// is left to ask about.
+func TestReplacedQuestionIsNotForgotten(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.enroll(mac, 0)
+	w.clock.add(profiles.SecondLook)
+	w.upload(0, "a", "uuid 1")
+	b := w.upload(0, "b", "uuid 2")
+	w.reconcile()
+	for range 2 {
+		d.poll()
+		w.reconcile()
+	}
+	d.report(d.fetch(), mdm.OutcomeError, nil)
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, b.ID))
+	w.settle(d)
+	w.clock.add(profiles.AskAgain)
+	w.settle(d)
+	require.Equal(t, "verified/proven", d.status("a"))
+}
+
 // A question that a person cancels is asked again.
 func TestCanceledQuestionIsAskedAgain(t *testing.T) {
 	w := newWorld(t, nil)

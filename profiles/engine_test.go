@@ -170,6 +170,24 @@ func TestWhatMayHaveLeftIsRemoved(t *testing.T) {
 	require.Nil(t, d.row("a"))
 }
 
+// A new version that would be held is taken back, and what is left of the profile
+// needs no holding: it goes at once.
+func TestWhatIsTakenBackHoldsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.enroll(mac, 0)
+	p := w.upload(0, "a", "uuid 1")
+	w.settle(d)
+	d.said()
+	w.update(p, profiles.Change{Content: content("a", "class trust; uuid 2")})
+	w.reconcile()
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	w.upload(0, "b", "class trust; uuid 3")
+	w.reconcile()
+	require.Equal(t, "removing/queued", d.status("a"))
+	w.settle(d)
+	require.ElementsMatch(t, []string{"remove a", "install b", "list"}, d.said())
+}
+
 // An answer to what has been replaced changes no row, and neither does one from
 // an earlier life or from another channel.
 func TestLateAndForeignAnswers(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-// planHosts plans and executes hosts in the caller's unit of work.
-func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) error {
+// planHosts plans and executes hosts in the caller's unit of work. Again is set
+// when it marked some of them itself.
+func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) (again bool, err error) {
 	states, err := g.c.Store.Load(ctx, tx, hosts)
 	if err != nil {
-		return err
+		return false, err
 	}
 	byTeam := make(map[mdm.TeamKey][]HostState)
 	var teams []mdm.TeamKey
@@ -28,20 +29,20 @@ func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) 
 	for _, team := range teams {
 		defs, err := g.c.Store.Definitions(ctx, tx, team)
 		if err != nil {
-			return err
+			return false, err
 		}
 		x.docs, err = g.documents(tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, s := range byTeam[team] {
 			p := Plan(Input{State: s, Definitions: defs, Documents: x.docs, Now: g.c.Clock.Now()})
 			if err := x.host(ctx, &p); err != nil {
-				return fmt.Errorf("plan host %s: %w", s.Host.ID, err)
+				return false, fmt.Errorf("plan host %s: %w", s.Host.ID, err)
 			}
 		}
 	}
-	return nil
+	return x.again, nil
 }
 
 // execution writes plans within one unit of work.
@@ -50,6 +51,7 @@ type execution struct {
 	tx   mdm.Tx
 	docs map[mdm.Hash]*Document
 
+	again    bool                // it marked a host that it planned
 	contents map[mdm.Hash][]byte // what this unit has read
 	size     int
 }
@@ -156,7 +158,7 @@ func (x *execution) step(ctx context.Context, c *ChannelPlan, s *Step, w *writes
 			if err := x.g.c.Store.MarkHost(ctx, x.tx, c.Enrollment.Host, LaneHost); err != nil {
 				return err
 			}
-			x.tx.AfterCommit(x.g.kick)
+			x.again = true
 		}
 	}
 	put := rowWrite{row: s.Row}
@@ -216,7 +218,7 @@ func (x *execution) store(ctx context.Context, w *writes) error {
 		if err := g.c.Store.Acknowledge(ctx, x.tx, r); err != nil {
 			return err
 		}
-		x.tx.AfterCommit(g.kick)
+		x.again = true
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func (s *slot) takeOver() {
 		return
 	}
 	if s.step == nil {
-		s.step = &Step{Row: *s.next()}
+		s.step = &Step{Row: s.next()}
 	}
 	traces := make([]Trace, len(s.inherits))
 	for i, h := range s.inherits {
@@ -196,10 +196,10 @@ func touches(nodes []Node, m map[string]bool) bool {
 // again gives the instruction of a slot anew.
 func (c *channel) again(s *slot) *Step {
 	next := s.next()
-	if next.Op == Remove && c.empty(next) {
-		return &Step{Row: *next, Drop: true}
+	if next.Op == Remove && c.empty(&next) {
+		return &Step{Row: next, Drop: true}
 	}
-	return c.instruct(next, next.Op)
+	return c.instruct(&next, next.Op)
 }
 
 func (s *slot) sends() bool {
@@ -222,11 +222,14 @@ func (c *channel) rewrite() {
 // giveWay gives unanswered instructions anew that may delete what a profile new
 // to the host is about to write.
 func (c *channel) giveWay() {
-	fresh := make(map[string]bool)
+	var fresh map[string]bool
 	for i := range c.slots {
 		s := &c.slots[i]
 		if s.want != nil && (s.row == nil || s.row.Op != Install || s.row.Content != s.want.Content) {
 			for _, n := range c.nodes(s.want.Content) {
+				if fresh == nil {
+					fresh = make(map[string]bool)
+				}
 				fresh[n.Key] = true
 			}
 		}

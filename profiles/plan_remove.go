@@ -6,14 +6,14 @@ import "github.com/keelson-mdm/keelson/mdm"
 func (c *channel) remove(s *slot) *Step {
 	next := s.next()
 	if next.Op == Remove {
-		return c.goOnRemoving(next)
+		return c.goOnRemoving(&next)
 	}
 	c.free(next.Traces, mdm.Hash{})
-	if c.empty(next) {
-		return &Step{Row: *next, Drop: true}
+	if c.empty(&next) {
+		return &Step{Row: next, Drop: true}
 	}
 	next.Tries, next.Misses = 0, 0
-	return c.instruct(next, Remove)
+	return c.instruct(&next, Remove)
 }
 
 // empty reports whether there is nothing on the device that a removal would take

@@ -8,13 +8,13 @@ import (
 
 // next is the slot's row as it is stored next: for what is wanted, and with the
 // traces that are still open.
-func (s *slot) next() *Row {
+func (s *slot) next() Row {
 	next := *s.row
 	if w := s.want; w != nil {
 		next.Profile, next.Revision, next.Content, next.Family = w.Key, w.Revision, w.Content, w.Family
 	}
 	next.Traces = settled(s.row)
-	return &next
+	return next
 }
 
 // install plans a slot that something should fill.
@@ -33,15 +33,15 @@ func (c *channel) install(s *slot) *Step {
 			c.free(next.Traces, w.Content)
 		}
 		next.Tries, next.Misses = 0, 0
-		next.Blurred = blurred(next, c.in.Documents)
-		return c.instruct(next, Install)
+		next.Blurred = blurred(&next, c.in.Documents)
+		return c.instruct(&next, Install)
 	}
 	if moved { // the same content under another definition or revision
 		next.Tries, next.Misses = 0, 0
 	}
-	step := c.goOn(next)
+	step := c.goOn(&next)
 	if step == nil && moved {
-		step = &Step{Row: *next}
+		step = &Step{Row: next}
 	}
 	return step
 }

@@ -23,7 +23,9 @@ func (g *Engine) Reconcile(ctx context.Context, t mdm.TenantID) (more bool, err 
 		if err != nil || len(hosts) == 0 {
 			return err
 		}
-		return g.planHosts(ctx, tx, hosts)
+		again, err := g.planHosts(ctx, tx, hosts)
+		more = more || again
+		return err
 	})
 	switch {
 	case err == nil:
@@ -49,7 +51,9 @@ func (g *Engine) oneByOne(ctx context.Context, t mdm.TenantID, cause error) (mor
 			if hosts[0] == bad {
 				return g.c.Store.MarkDue(ctx, tx, bad, g.c.Clock.Now().Add(quarantine))
 			}
-			return g.planHosts(ctx, tx, hosts)
+			again, err := g.planHosts(ctx, tx, hosts)
+			more = more || again
+			return err
 		})
 		switch {
 		case err == nil && len(hosts) == 0:
