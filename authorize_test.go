@@ -124,6 +124,7 @@ func TestNewFailsLoudly(t *testing.T) {
 		"Keyring": func(c *keelson.Config) { c.Keyring = nil },
 		"keyring": func(c *keelson.Config) { c.Keyring = mdm.LocalKeyring{Current: "x", Keys: map[string][]byte{"x": {1}}} },
 		"Signer":  func(c *keelson.Config) { c.Signer.Certificate = cert },
+		"Topic":   func(c *keelson.Config) { c.Topic = "com.example.app" },
 		"RA":      func(c *keelson.Config) { c.CA, c.Topic = outside{c.CA}, topic },
 	} {
 		c := good()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -58,8 +57,6 @@ func (m *MDM) Doctor(ctx context.Context) []Finding {
 	switch {
 	case m.apple == nil:
 		add("apple", false, "no Apple device can enroll: set Topic to that of the APNs push certificate")
-	case !strings.HasPrefix(m.c.Topic, "com.apple.mgmt."):
-		add("apple", true, "the topic %q is not that of an MDM push certificate, which begins with com.apple.mgmt.", m.c.Topic)
 	case m.c.Push == nil:
 		add("apple", false, "there is no pusher: Apple devices come only when they do so by themselves")
 	}

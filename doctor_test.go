@@ -27,7 +27,6 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, map[string]bool{"apple": false}, areas(nil), "only the pusher is missing")
 	require.Equal(t, map[string]bool{"apple": false, "windows": false},
 		areas(func(c *keelson.Config) { c.Topic, c.Passwords = "", nil }))
-	require.Equal(t, map[string]bool{"apple": true}, areas(func(c *keelson.Config) { c.Topic = "com.example.app" }))
 	cert, _ := authority()
 	require.Equal(t, map[string]bool{"apple": false, "ca": true, "scep": true},
 		areas(func(c *keelson.Config) { c.Clock, c.Anchors = clock(cert.NotAfter.Add(time.Hour)), nil }))
