@@ -18,6 +18,10 @@ func BenchmarkIdlePollSignature(b *testing.B) {
 	b.Run("keelson-inmem", func(b *testing.B) { measure(b, idle(&p.ours.side, signedIdle)) })
 	b.Run("ratio", func(b *testing.B) { ratio(b, idle(&p.peer.side, signedIdle), idle(&p.ours.side, signedIdle)) })
 	b.Run("keelson-sqlite", func(b *testing.B) { measure(b, idle(&fleetOnDisk(b).side, signedIdle)) })
+	// What the ratio could be at most: a server that verifies the signature and
+	// does nothing else.
+	one := load{round: fleetSize, prepare: nothing, do: rsaOnce(b, p.ours.devices)}
+	b.Run("ratio-of-nanomdm-to-one-rsa-verification", func(b *testing.B) { ratio(b, idle(&p.peer.side, signedIdle), one) })
 }
 
 // The same from a device that authenticates by its TLS connection.
