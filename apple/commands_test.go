@@ -130,6 +130,28 @@ func TestNotNow(t *testing.T) {
 	require.Equal(t, 1, a.Poll())
 }
 
+// TestPoll: what leaves on the wire, and that a poll with nothing to do writes
+// nothing and is noted.
+func TestPoll(t *testing.T) {
+	w := newWorld(t, options{})
+	a := w.mac()
+	me, e := identityOf(t, a), w.enrollment(a.UDID())
+	idle := message("Status", "Idle", "UDID", a.UDID())
+	clear(w.seen)
+	before := w.dump()
+	got := w.from(me, commandURL, idle)
+	require.Equal(t, http.StatusOK, got.status)
+	require.Empty(t, got.body)
+	require.Equal(t, "0", got.header.Get("Content-Length"))
+	require.Equal(t, before, w.dump())
+	require.Equal(t, map[mdm.HostKey]int{e.Host: 1}, w.seen)
+
+	w.enqueue(a.UDID(), queue.Command{Kind: mdm.KindProfileList})
+	got = w.from(me, commandURL, idle)
+	require.Equal(t, "application/xml; charset=UTF-8", got.header.Get("Content-Type"))
+	require.Regexp(t, `<key>ManagedOnly</key>\s*<true/>`, got.body)
+}
+
 // TestLosses: a lost reply makes delivery unknowable; exactly one outcome is
 // recorded, and only a loss makes a device see a command twice.
 func TestLosses(t *testing.T) {
@@ -356,10 +378,15 @@ func TestEngineFailsForAWhile(t *testing.T) {
 					return nil
 				}
 				before := w.dump()
+				clear(w.seen)
 				got := w.from(me, commandURL, body)
 				require.Contains(t, []int{http.StatusServiceUnavailable, http.StatusTooManyRequests}, got.status)
 				require.NotEmpty(t, got.header.Get("Retry-After"))
+				if got.status >= 500 {
+					require.NotContains(t, got.body, ":", "why is for the log")
+				}
 				require.Equal(t, before, w.dump(), "nothing is filed")
+				require.Empty(t, w.seen)
 				w.sink.fail = nil
 				require.Equal(t, http.StatusOK, w.from(me, commandURL, body).status)
 				require.Equal(t, mdm.OutcomeAcknowledged, w.command(ids[0]).Outcome)
@@ -454,6 +481,7 @@ func TestLateAnswers(t *testing.T) {
 	me = identityOf(t, a)
 	w.from(me, commandURL, message("Status", "Idle", "UDID", a.UDID()))
 	w.unenroll(a.UDID())
+	w.enqueue(a.UDID(), install("com.example.two")) // by somebody who has not heard of it
 	w.sink.told()
 	seen := w.seen[e.Host]
 	body = message("Status", "Acknowledged", "UDID", a.UDID(), "CommandUUID", string(ids[0]), "ProfileList", "<array/>")

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -58,8 +59,9 @@ const (
 
 // fuzzed sends one body, as A, to a server with two devices, and holds what must
 // hold.
-func fuzzed(t *testing.T, anybody *x509.Certificate, body []byte, handler func(*apple.Server) http.Handler) {
+func fuzzed(t *testing.T, body []byte, handler func(*apple.Server) http.Handler) {
 	t.Helper()
+	anybody := &x509.Certificate{Raw: []byte("of A")}
 	ctx := context.Background()
 	store := inmem.New(nil)
 	require.NoError(t, store.Lifecycle().PutTenant(ctx, tenant))
@@ -134,39 +136,45 @@ func seeds(f *testing.F) {
 }
 
 func FuzzCheckIn(f *testing.F) {
-	anybody := selfSigned(f, nil)
 	seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		fuzzed(t, anybody.cert, body, func(s *apple.Server) http.Handler { return s.CheckIn(tenant) })
+		fuzzed(t, body, func(s *apple.Server) http.Handler { return s.CheckIn(tenant) })
 	})
 }
 
 func FuzzCommands(f *testing.F) {
-	anybody := selfSigned(f, nil)
 	seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		fuzzed(t, anybody.cert, body, func(s *apple.Server) http.Handler { return s.Commands(tenant) })
+		fuzzed(t, body, func(s *apple.Server) http.Handler { return s.Commands(tenant) })
 	})
 }
 
+// FuzzVerifySignature begins with what openssl made, of "a message" and with a
+// key that is gone:
+//
+//	openssl cms -sign -binary -md sha256 -outform DER -signer … -inkey … -in …
 func FuzzVerifySignature(f *testing.F) {
 	body := []byte("a message")
-	me := selfSigned(f, nil)
-	good := me.sign(f, body)
+	good, err := os.ReadFile("testdata/signature.der")
+	require.NoError(f, err)
+	header := base64.StdEncoding.EncodeToString
+	signer, err := apple.VerifySignature(header(good), body)
+	require.NoError(f, err)
+	key := signer.PublicKey.(*ecdsa.PublicKey)
 	f.Add(good, body)
 	f.Add(good, []byte("another"))
-	f.Add("", []byte{})
-	f.Add(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0x30, 0x80}, 100)), body)
-	f.Add(base64.StdEncoding.EncodeToString(me.cert.Raw), body)
-	key := me.cert.PublicKey.(*ecdsa.PublicKey)
-	f.Fuzz(func(t *testing.T, header string, message []byte) {
-		leaf, err := apple.VerifySignature(header, message)
+	f.Add([]byte{}, []byte{})
+	f.Add(bytes.Repeat([]byte{0x30, 0x80}, 100), body)
+	f.Add(append(append([]byte{0x30, 0x80}, good[4:]...), 0, 0), body)
+	f.Add(signer.Raw, body)
+	f.Fuzz(func(t *testing.T, der, message []byte) {
+		leaf, err := apple.VerifySignature(header(der), message)
 		if err != nil {
 			require.Nil(t, leaf)
 			require.Contains(t, []mdm.Code{mdm.CodeTooLarge, mdm.CodeUnauthenticated}, mdm.CodeOf(err))
 			return
 		}
-		// Nobody but the holder of the key has signed anything here.
+		// Nobody but the holder of the key can have signed anything with it.
 		if key.Equal(leaf.PublicKey) {
 			require.Equal(t, body, message)
 		}

@@ -198,8 +198,11 @@ func TestTargets(t *testing.T) {
 		require.Equal(t, clear, open)
 	}
 
+	w.sink.told()
 	a.RotateToken()
 	a.TokenUpdate()
+	signals, _ := w.sink.told()
+	require.Empty(t, signals, "it confirms nothing")
 	require.NotEqual(t, all[ka], want(ka, a))
 	require.Equal(t, want(ka, a), targets(ka)[ka])
 
