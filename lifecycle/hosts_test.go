@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,12 @@ func TestPlace(t *testing.T) {
 			w.enroll(b)
 			return 0
 		}},
+		"the serial of one that enrolled without a hardware id": {nil, func(w *world) mdm.HostKey {
+			b := mac("B", w.life("ada"))
+			b.Facts.Serial, b.Facts.HardwareID = "S-A", ""
+			w.enroll(b)
+			return 0
+		}},
 		"a host that was deleted": {nil, func(w *world) mdm.HostKey {
 			w.delete(pending(w, "x", mdm.HostFacts{HardwareID: "A", Serial: "S-A"}))
 			return 0
@@ -104,6 +111,8 @@ func TestClones(t *testing.T) {
 		"the same person, managed":            {func(w *world, a mdm.Authenticated) { w.enroll(a) }, "ada", true},
 		"another person, managed":             {func(w *world, a mdm.Authenticated) { w.enroll(a) }, "bob", false},
 		"nobody, managed":                     {func(w *world, a mdm.Authenticated) { w.enroll(a) }, "", false},
+		"nobody, of nobody's":                 {func(w *world, a mdm.Authenticated) { w.enroll(a) }, "", false},
+		"nobody, of nobody's, under way":      {func(w *world, a mdm.Authenticated) { w.announce(a) }, "", false},
 		"the same person, under way":          {func(w *world, a mdm.Authenticated) { w.announce(a) }, "ada", true},
 		"another person, under way":           {func(w *world, a mdm.Authenticated) { w.announce(a) }, "bob", false},
 		"another person, after it was left":   {func(w *world, a mdm.Authenticated) { w.unenroll(w.enroll(a).Host.Key) }, "bob", true},
@@ -113,6 +122,9 @@ func TestClones(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
 			first := pc("CLONE", w.life("ada"))
+			if strings.HasPrefix(name, "nobody, of nobody") {
+				first.Next.Person = ""
+			}
 			c.first(w, first)
 			was := w.enrollment(first.Natural)
 			next := pc("CLONE", w.life(c.again))
@@ -214,6 +226,15 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, gone, ts[0].Host)
 	require.Equal(t, w.enrollment(a.Natural), ts[0].Enrollment)
 	require.Empty(t, w.person(h.Key))
+	w.hooks.fail = func(_ context.Context, e mdm.Event) error {
+		if e.Kind == mdm.EventUnenrolled {
+			return errHook
+		}
+		return nil
+	}
+	require.Equal(t, []mdm.EventKind{mdm.EventUnenrolled}, kinds(w.deliver()), "the deletion is told behind it")
+	w.hooks.fail = nil
+	w.clock.add(time.Second)
 	events := w.deliver()
 	require.Equal(t, []mdm.EventKind{mdm.EventUnenrolled, mdm.EventHostDeleted}, kinds(events))
 	require.Equal(t, mdm.ExternalID("x"), events[1].ExternalID)

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -185,6 +186,35 @@ func TestOneChannelAHost(t *testing.T) {
 	require.Equal(t, lifecycle.None, w.confirm(second).Kind)
 	require.Equal(t, mdm.HostEnrolled, w.host(tr.Host.Key).State)
 	require.Equal(t, []mdm.EventKind{mdm.EventEnrolled}, kinds(w.deliver()))
+
+	tr = w.enroll(pc("D", w.life("ada")))
+	require.Equal(t, []mdm.Enrollment{w.enrollment(third.Natural)}, tr.Ended, "what had ended before does not end again")
+}
+
+// Channels of users are not the device's to end.
+func TestUserChannelsStay(t *testing.T) {
+	w := newWorld(t, nil)
+	first := w.enroll(pc("D", w.life("ada"))).Enrollment
+	user := first
+	user.Key, user.Natural, user.Channel, user.Parent = 0, "windows:user", mdm.UserChannel, first.Key
+	require.NoError(t, w.do(func(ctx context.Context, tx mdm.Tx) error { return w.store.Lifecycle().PutEnrollment(ctx, tx, &user) }))
+	tr := w.enroll(pc("D", w.life("ada")))
+	require.Len(t, tr.Ended, 1)
+	require.Equal(t, first.Key, tr.Ended[0].Key)
+	require.Equal(t, mdm.EnrollmentEnrolled, w.enrollment(user.Natural).State)
+}
+
+// Whatever wrote it: no confirmation brings a tombstone back.
+func TestTombstoneIsNotConfirmed(t *testing.T) {
+	w := newWorld(t, nil)
+	a := mac("A", w.life("ada"))
+	h := w.announce(a).Host
+	h.State = mdm.HostDeleted
+	require.NoError(t, w.do(func(ctx context.Context, tx mdm.Tx) error { return w.store.Lifecycle().PutHost(ctx, tx, &h) }))
+	e := w.enrollment(a.Natural)
+	_, err := w.apply(mdm.Signal{Kind: mdm.SignalConfirmed, Key: e.Key, Data: mdm.Confirmed{Pin: a.Next.Pin}})
+	require.ErrorIs(t, err, mdm.CodeIdentity)
+	require.Equal(t, e, w.enrollment(a.Natural))
 }
 
 func kinds(es []mdm.Event) (out []mdm.EventKind) {

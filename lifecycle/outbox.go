@@ -30,7 +30,6 @@ func (s *Service) Report(ctx context.Context, tx mdm.Tx, e mdm.Event) error {
 	if e.At.IsZero() {
 		e.At = s.c.Clock.Now()
 	}
-	e.At = mdm.FromMicros(mdm.Micros(e.At))
 	if e.ID == "" {
 		id, err := mdm.NewUUID(e.At, s.c.Rand)
 		if err != nil {
@@ -72,41 +71,45 @@ func (s *Service) Deliver(ctx context.Context, t mdm.TenantID) (int, error) {
 	if s.c.Hooks == nil {
 		return 0, nil
 	}
+	// What is due is what was due at the beginning: an event that fails now is
+	// not tried again before others had their turn.
+	begin := s.c.Clock.Now()
 	delivered := 0
 	for ctx.Err() == nil {
-		batch, err := s.c.Store.ClaimEvents(ctx, t, s.c.Clock.Now(), eventLease, eventBatch)
+		claimed := s.c.Clock.Now()
+		batch, err := s.c.Store.ClaimEvents(ctx, t, begin, claimed.Add(eventLease).Sub(begin), eventBatch)
 		if err != nil || len(batch) == 0 {
 			return delivered, err
 		}
-		n, err := s.deliver(ctx, t, batch)
-		delivered += n
-		if err != nil || n == 0 {
-			return delivered, err
+		for _, e := range batch {
+			if ctx.Err() != nil || s.c.Clock.Now().Sub(claimed) >= eventLease {
+				break // it is not ours any more
+			}
+			ok, err := s.deliver(ctx, t, e)
+			if err != nil {
+				return delivered, err
+			}
+			if ok {
+				delivered++
+			}
 		}
 	}
 	return delivered, ctx.Err()
 }
 
-// deliver hands over one batch, as long as it is ours.
-func (s *Service) deliver(ctx context.Context, t mdm.TenantID, batch []OutboxEvent) (delivered int, err error) {
-	claimed := s.c.Clock.Now()
-	for _, e := range batch {
-		if ctx.Err() != nil || s.c.Clock.Now().Sub(claimed) >= eventLease {
-			return delivered, ctx.Err()
-		}
-		if err := s.handle(ctx, e.Event); err != nil {
-			s.c.Log.WarnContext(ctx, "a hook failed; the event comes again", "event", e.ID, "kind", e.Kind, "tries", e.Tries+1, "error", err)
-			if err := s.c.Store.EventRetry(ctx, t, e.Seq, s.c.Clock.Now().Add(retryPause(e.Tries))); err != nil {
-				return delivered, err
-			}
-			continue
-		}
-		if err := s.c.Store.EventDone(ctx, t, e.Seq); err != nil {
-			return delivered, err
-		}
-		delivered++
+// deliver hands over one event and notes what came of it, even when ctx has
+// ended meanwhile: a delivery that is not noted is done again.
+func (s *Service) deliver(ctx context.Context, t mdm.TenantID, e OutboxEvent) (ok bool, err error) {
+	err = s.handle(ctx, e.Event)
+	note := context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		return true, s.c.Store.EventDone(note, t, e.Seq)
+	case ctx.Err() != nil:
+		return false, ctx.Err() // that was no failure of the hook's; the lease brings it again
 	}
-	return delivered, nil
+	s.c.Log.WarnContext(ctx, "a hook failed; the event comes again", "event", e.ID, "kind", e.Kind, "tries", e.Tries+1, "error", err)
+	return false, s.c.Store.EventRetry(note, t, e.Seq, s.c.Clock.Now().Add(retryPause(e.Tries)))
 }
 
 // handle calls the application and keeps a panic of its from ending the process.

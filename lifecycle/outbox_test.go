@@ -190,17 +190,43 @@ func TestRetryCannotBeNoted(t *testing.T) {
 func TestLeaseEnds(t *testing.T) {
 	w := newWorld(t, nil)
 	w.events("a1", "b1", "c1")
-	var seen []string
 	w.hooks.fail = func(_ context.Context, e mdm.Event) error {
-		if seen = append(seen, string(e.Command)); len(seen) == 1 {
+		if e.Command == "a1" {
 			w.clock.add(time.Minute)
 		}
 		return nil
 	}
 	n, err := w.Deliver(w.ctx, tenant)
 	require.NoError(t, err)
-	require.Equal(t, 3, n)
-	require.Equal(t, []string{"a1", "b1", "c1"}, seen, "claimed anew, each once")
+	require.Equal(t, 1, n)
+	require.Equal(t, []string{"a1"}, named(w.hooks.take()))
+	require.Equal(t, []string{"b1", "c1"}, named(w.deliver()), "claimed anew, each once")
+}
+
+// Hooks that fail for many channels keep nothing from the others.
+func TestFailuresStandInNobodysWay(t *testing.T) {
+	w := newWorld(t, nil)
+	var failing []string
+	for i := range 20 { // more than two batches
+		failing = append(failing, fmt.Sprintf("%c1", 'A'+i))
+	}
+	w.events(append(failing, "z1")...)
+	w.failing(failing...)
+	n, err := w.Deliver(w.ctx, tenant)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Contains(t, named(w.hooks.take()), "z1")
+}
+
+// A hook that is slower than the pause after its failure is not tried for ever.
+func TestDeliverEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	w.events("a1", "b1")
+	w.hooks.fail = func(context.Context, mdm.Event) error {
+		w.clock.add(2 * time.Second)
+		return errHook
+	}
+	require.Len(t, w.deliver(), 2, "once each; the next time is another delivery's")
 }
 
 func TestDeliverStopsWithItsContext(t *testing.T) {
@@ -208,12 +234,26 @@ func TestDeliverStopsWithItsContext(t *testing.T) {
 	w.events("a1", "b1", "c1")
 	ctx, cancel := context.WithCancel(w.ctx)
 	w.hooks.fail = func(context.Context, mdm.Event) error { cancel(); return nil }
-	_, err := w.Deliver(ctx, tenant)
-	require.Error(t, err)
-	require.Len(t, w.hooks.take(), 1)
+	n, err := w.Deliver(ctx, tenant)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, n)
+	require.Equal(t, []string{"a1"}, named(w.hooks.take()))
 	w.hooks.fail = nil
 	w.clock.add(time.Minute)
-	require.Subset(t, named(w.deliver()), []string{"b1", "c1"}, "nothing is lost")
+	require.Equal(t, []string{"b1", "c1"}, named(w.deliver()), "nothing is lost, and what was done is not done again")
+
+	w.events("d1")
+	ctx, cancel = context.WithCancel(w.ctx)
+	w.hooks.fail = func(ctx context.Context, _ mdm.Event) error { cancel(); return ctx.Err() }
+	_, err = w.Deliver(ctx, tenant)
+	require.ErrorIs(t, err, context.Canceled)
+	w.hooks.take()
+	w.hooks.fail = nil
+	w.clock.add(time.Minute)
+	batch, err := w.store.Lifecycle().ClaimEvents(w.ctx, tenant, w.clock.Now(), time.Second, 8)
+	require.NoError(t, err)
+	require.Len(t, batch, 1)
+	require.Zero(t, batch[0].Tries, "our own end is no failure of the hook's")
 }
 
 // Without anybody to listen nothing is written, which a later listener would get.
