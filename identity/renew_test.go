@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"crypto/x509"
 	"sync"
 	"testing"
@@ -90,6 +91,15 @@ func TestRenewRefuses(t *testing.T) {
 			w.leave("A")
 			return leaf
 		},
+		"of an ended life, not retired": func(w *world) *x509.Certificate {
+			leaf := w.enroll("A")
+			e := w.enrollment("A")
+			require.NoError(w.t, w.do(func(ctx context.Context, tx mdm.Tx) error {
+				_, err := w.life.Apply(ctx, tx, mdm.Signal{Kind: mdm.SignalCheckedOut, Key: e.Key, Host: e.Host, Generation: e.Generation})
+				return err
+			}))
+			return leaf
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -158,6 +168,35 @@ func TestRenewRaces(t *testing.T) {
 		require.NoError(t, errs[n])
 		require.Equal(t, leaves[0].Raw, leaves[n].Raw)
 	}
+}
+
+// slowStore does not see an intent the first time, as when another request is
+// storing it.
+type slowStore struct {
+	identity.Store
+	blind *bool
+}
+
+func (s slowStore) Intent(ctx context.Context, t mdm.TenantID, id mdm.IntentID) (identity.Intent, error) {
+	if *s.blind {
+		*s.blind = false
+		return identity.Intent{}, mdm.CodeNotFound
+	}
+	return s.Store.Intent(ctx, t, id)
+}
+
+func TestRenewBesideAnother(t *testing.T) {
+	blind := false
+	w := newWorld(t, func(c *identity.Config) { c.Store = slowStore{c.Store, &blind} })
+	leaf := w.enroll("A")
+	key := &newKey(t).PublicKey
+	first, err := w.Renew(w.ctx, mdm.DefaultTenant, leaf, key)
+	require.NoError(t, err)
+	blind = true
+	second, err := w.Renew(w.ctx, mdm.DefaultTenant, leaf, key)
+	require.NoError(t, err)
+	require.False(t, blind)
+	require.Equal(t, first.Raw, second.Raw)
 }
 
 func TestRenewAfterCrash(t *testing.T) {
