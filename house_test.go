@@ -88,7 +88,8 @@ func TestFloors(t *testing.T) {
 // TestProductionCodeImportsNoTestCode keeps assertion libraries and drivers out
 // of what users link.
 func TestProductionCodeImportsNoTestCode(t *testing.T) {
-	banned := []string{"github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "modernc.org/sqlite", "testing"}
+	banned := []string{"github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "modernc.org/sqlite", "github.com/jackc/pgx", "github.com/go-sql-driver", "testing"}
+	drivers := map[string]bool{"modernc.org/sqlite": true, "github.com/jackc/pgx": true, "github.com/go-sql-driver": true}
 	for _, p := range packages(t) {
 		r := room(p.ImportPath)
 		for _, i := range p.Imports {
@@ -98,7 +99,8 @@ func TestProductionCodeImportsNoTestCode(t *testing.T) {
 				}
 				ok := r == "mdmtest" && b == "testing" || // simulated devices fail tests
 					strings.HasSuffix(p.ImportPath, "/storagetest") || // the suite is test code
-					r == "examples" && b == "modernc.org/sqlite" // a program chooses its driver
+					strings.HasSuffix(p.ImportPath, "/internal/dbtest") || // so is this
+					r == "examples" && drivers[b] // a program chooses its driver
 				require.True(t, ok, "%s imports %s", p.ImportPath, i)
 			}
 		}

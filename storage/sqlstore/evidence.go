@@ -19,10 +19,11 @@ func (r profilesRoom) Acknowledge(ctx context.Context, x mdm.Tx, res mdm.Result)
 // acknowledge is blind: it matches the current life and the order that was sent,
 // or nothing.
 func (t *tx) acknowledge(ctx context.Context, res mdm.Result) error {
-	n, err := t.exec(ctx, "row", `UPDATE keelson_row SET ack = ?4, ack_outcome = ?5, ack_code = ?6, ack_detail = ?7, ack_at = ?8
-		WHERE tenant = ?1 AND enrollment = ?2 AND slot = ?3 AND ordered = ?4 AND ack < ?4
-		AND EXISTS (SELECT 1 FROM keelson_enrollment e WHERE e.tenant = ?1 AND e.id = ?2 AND e.generation = ?9)`,
-		t.id, res.Enrollment, res.Ref.Key, res.Ref.Order, res.Outcome, res.Code, res.Detail, mdm.Micros(res.At), res.Generation)
+	n, err := t.exec(ctx, "row", `UPDATE keelson_row SET ack = ?, ack_outcome = ?, ack_code = ?, ack_detail = ?, ack_at = ?
+		WHERE tenant = ? AND enrollment = ? AND slot = ? AND ordered = ? AND ack < ?
+		AND EXISTS (SELECT 1 FROM keelson_enrollment e WHERE e.tenant = ? AND e.id = ? AND e.generation = ?)`,
+		res.Ref.Order, res.Outcome, res.Code, res.Detail, mdm.Micros(res.At),
+		t.id, res.Enrollment, res.Ref.Key, res.Ref.Order, res.Ref.Order, t.id, res.Enrollment, res.Generation)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -44,9 +45,9 @@ func (r profilesRoom) RecordSeen(ctx context.Context, x mdm.Tx, h mdm.HostKey, s
 		return err
 	}
 	for _, s := range seen {
-		_, err := t.exec(ctx, "row", `UPDATE keelson_row SET seen = ?4, evidence = ?5, missing = ?6, seen_at = ?7
-			WHERE tenant = ?1 AND enrollment = ?2 AND slot = ?3 AND ordered = ?4`,
-			t.id, s.Enrollment, s.Slot, s.Order, s.Evidence, s.Missing, mdm.Micros(now))
+		_, err := t.exec(ctx, "row", `UPDATE keelson_row SET seen = ?, evidence = ?, missing = ?, seen_at = ?
+			WHERE tenant = ? AND enrollment = ? AND slot = ? AND ordered = ?`,
+			s.Order, s.Evidence, s.Missing, mdm.Micros(now), t.id, s.Enrollment, s.Slot, s.Order)
 		if err != nil {
 			return err
 		}

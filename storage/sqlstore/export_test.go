@@ -10,9 +10,9 @@ func (s *Store) DB() *sql.DB { return s.db }
 
 // Break makes the writer's connection as if it had been lost.
 func (s *Store) Break() {
-	s.writer.forget()
-	_ = s.writer.conn.Raw(func(any) error { return driver.ErrBadConn })
+	s.turns.(*writer).forget()
+	_ = s.turns.(*writer).conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
 // Writer is the connection on which a store writes now; nil between two.
-func (s *Store) Writer() *sql.Conn { return s.writer.conn }
+func (s *Store) Writer() *sql.Conn { return s.turns.(*writer).conn }

@@ -31,7 +31,7 @@ func (r identityRoom) PutIntent(ctx context.Context, x mdm.Tx, i identity.Intent
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "intent", `INSERT INTO keelson_intent (tenant, uid, kind, way, link, challenge, platform, expects, person, team,
+	_, err = t.guarded(ctx, "intent", `INSERT INTO keelson_intent (tenant, uid, kind, way, link, challenge, platform, expects, person, team,
 		quota, used, issued, enrollment, generation, actor, created_at, expires_at, revoked)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.id, i.ID, i.Kind, i.Way, i.Link[:], i.Challenge[:], i.Platform, string(want), i.Person, i.Team,
@@ -84,7 +84,8 @@ func (r identityRoom) UseIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) 
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET used = used + 1 WHERE tenant = ? AND uid = ? AND revoked = 0 AND used < max(quota, 1)`, t.id, id)
+	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET used = used + 1
+		WHERE tenant = ? AND uid = ? AND NOT revoked AND (used < quota OR used < 1)`, t.id, id)
 	if err == nil && n == 0 {
 		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has been used or withdrawn: ask for a new one")
 	}
@@ -96,11 +97,8 @@ func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentI
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET revoked = 1 WHERE tenant = ? AND uid = ?`, t.id, id)
-	if err == nil && n == 0 {
-		return failure("intent", sql.ErrNoRows)
-	}
-	return err
+	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET revoked = true WHERE tenant = ? AND uid = ?`, t.id, id)
+	return t.touched(ctx, n, err, "intent", "keelson_intent", "uid", id)
 }
 
 func (r identityRoom) NextGeneration(ctx context.Context, x mdm.Tx) (g mdm.Generation, err error) {
@@ -108,11 +106,11 @@ func (r identityRoom) NextGeneration(ctx context.Context, x mdm.Tx) (g mdm.Gener
 	if err != nil {
 		return 0, err
 	}
-	if _, err := t.exec(ctx, "sequence", `UPDATE keelson_sequence SET value = value + 1 WHERE name = 'generation'`); err != nil {
+	if err := t.write("sequence"); err != nil {
 		return 0, err
 	}
-	err = t.q.QueryRowContext(ctx, `SELECT value FROM keelson_sequence WHERE name = 'generation'`).Scan(&g)
-	return g, failure("read a sequence", err)
+	n, err := t.d.generation(ctx, t.q)
+	return mdm.Generation(n), t.judged(failure("draw from a sequence", err))
 }
 
 const certificateColumns = `intent, public_key, kind, enrollment, generation, sha, der, not_after, natural_key, state, team, person, created_at`
@@ -155,7 +153,12 @@ func (r identityRoom) Reserve(ctx context.Context, x mdm.Tx, c identity.Certific
 		return identity.Certificate{}, err
 	}
 	old, err := t.certificate(ctx, byIssue, c.Intent, c.PublicKey[:])
-	if err == nil || mdm.CodeOf(err) != mdm.CodeNotFound {
+	if mdm.CodeOf(err) == mdm.CodeNotFound && t.d.lock != "" { // another may be about to reserve it
+		if err = t.hold(ctx, "intent", `SELECT uid FROM keelson_intent WHERE tenant = ? AND uid = ?`, t.id, c.Intent); err == nil {
+			old, err = t.certificate(ctx, byIssue, c.Intent, c.PublicKey[:])
+		}
+	}
+	if mdm.CodeOf(err) != mdm.CodeNotFound {
 		return old, err
 	}
 	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET issued = issued + 1 WHERE tenant = ? AND uid = ? AND issued < ?`, t.id, c.Intent, limit)

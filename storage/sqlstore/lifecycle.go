@@ -33,7 +33,7 @@ func (h *hostRow) host() mdm.Host {
 	return h.Host
 }
 
-const enrollmentColumns = `e.id, e.uid, e.natural_key, e.protocol, e.channel, e.parent, e.host, h.uid, h.platform, e.generation, e.state,
+const enrollmentColumns = `e.id, e.uid, e.natural_key, e.protocol, e.channel, e.parent, e.host, e.host_uid, e.platform, e.generation, e.state,
 	e.pin, e.next_uid, e.next_generation, e.next_pin, e.next_person, e.enrolled_at, e.ended_at`
 
 type enrollmentRow struct {
@@ -62,12 +62,8 @@ func hashArg(h mdm.Hash) any {
 	return h[:]
 }
 
-// byKeys selects hosts by the row keys of a [list]: without an index on tenant,
-// of which SQLite thinks too well. byTenant selects with one.
-const (
-	byKeys   = `+h.tenant = ? AND h.id ` + inList
-	byTenant = `h.tenant = ? AND `
-)
+// byTenant begins the condition by which hosts are selected.
+const byTenant = `h.tenant = ? AND `
 
 // hosts reads hosts; the first argument of where is the tenant.
 func (t *tx) hosts(ctx context.Context, where string, args ...any) (out []mdm.Host, err error) {
@@ -95,8 +91,7 @@ func (t *tx) host(ctx context.Context, where string, args ...any) (mdm.Host, err
 }
 
 func (t *tx) enrollments(ctx context.Context, where string, args ...any) (out []mdm.Enrollment, err error) {
-	err = t.each(ctx, "enrollments", `SELECT `+enrollmentColumns+` FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host
-		WHERE e.tenant = ? AND `+where, append([]any{t.id}, args...), func(rows *sql.Rows) error {
+	err = t.each(ctx, "enrollments", `SELECT `+enrollmentColumns+` FROM keelson_enrollment e WHERE e.tenant = ? AND `+where, append([]any{t.id}, args...), func(rows *sql.Rows) error {
 		var row enrollmentRow
 		if err := rows.Scan(row.targets()...); err != nil {
 			return err
@@ -125,7 +120,7 @@ func (r lifecycleRoom) PutHost(ctx context.Context, x mdm.Tx, h *mdm.Host) error
 	}
 	external := sql.NullString{String: string(h.ExternalID), Valid: h.ExternalID != ""}
 	if h.Key == 0 {
-		id, err := t.insert(ctx, "host", `INSERT INTO keelson_host
+		id, err := t.insert(ctx, "host", "id", `INSERT INTO keelson_host
 			(tenant, uid, external_id, platform, serial, hardware_id, name, model, os_version, team, state, created_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.id, h.ID, external, h.Platform, h.Serial, h.HardwareID, h.Name, h.Model, h.OSVersion, h.Team, h.State, mdm.Micros(h.CreatedAt))
@@ -133,13 +128,16 @@ func (r lifecycleRoom) PutHost(ctx context.Context, x mdm.Tx, h *mdm.Host) error
 			return takenAs(err, "external_id", "another host has this external id")
 		}
 		h.Key = mdm.HostKey(id)
-		return nil
+		_, err = t.exec(ctx, "plan", `INSERT INTO keelson_plan (tenant, host, revision) VALUES (?, ?, 0)`, t.id, id)
+		return err
 	}
-	n, err := t.exec(ctx, "host", `UPDATE keelson_host SET external_id = ?, platform = ?, serial = ?, hardware_id = ?, name = ?, model = ?,
+	n, err := t.guarded(ctx, "host", `UPDATE keelson_host SET external_id = ?, platform = ?, serial = ?, hardware_id = ?, name = ?, model = ?,
 		os_version = ?, state = ? WHERE tenant = ? AND id = ?`,
 		external, h.Platform, h.Serial, h.HardwareID, h.Name, h.Model, h.OSVersion, h.State, t.id, h.Key)
-	if err == nil && n == 0 {
-		return failure("host", sql.ErrNoRows)
+	err = t.touched(ctx, n, err, "host", "keelson_host", "id", h.Key)
+	if err == nil { // its channels have a copy
+		_, err = t.exec(ctx, "enrollment", `UPDATE keelson_enrollment SET platform = ? WHERE tenant = ? AND host = ? AND platform <> ?`,
+			h.Platform, t.id, h.Key, h.Platform)
 	}
 	return takenAs(err, "external_id", "another host has this external id")
 }
@@ -157,7 +155,17 @@ func (r lifecycleRoom) HostTx(ctx context.Context, x mdm.Tx, k mdm.HostKey) (mdm
 	if err != nil {
 		return mdm.Host{}, err
 	}
-	return t.host(ctx, byTenant+`h.id = ?`, k)
+	return t.held(ctx, k)
+}
+
+// held reads a host and holds it until the unit ends. Whoever holds a host and
+// its channels takes the channels first, as check-ins do.
+func (t *tx) held(ctx context.Context, k mdm.HostKey) (mdm.Host, error) {
+	err := t.hold(ctx, "enrollments", `SELECT id FROM keelson_enrollment WHERE tenant = ? AND host = ? ORDER BY id`, t.id, k)
+	if err != nil {
+		return mdm.Host{}, err
+	}
+	return t.host(ctx, byTenant+`h.id = ?`+t.d.lock, k)
 }
 
 func (r lifecycleRoom) HostByExternalTx(ctx context.Context, x mdm.Tx, id mdm.ExternalID) (mdm.Host, error) {
@@ -165,7 +173,11 @@ func (r lifecycleRoom) HostByExternalTx(ctx context.Context, x mdm.Tx, id mdm.Ex
 	if err != nil {
 		return mdm.Host{}, err
 	}
-	return t.host(ctx, byTenant+`h.external_id = ?`, id)
+	h, err := t.host(ctx, byTenant+`h.external_id = ?`, id)
+	if err != nil || t.d.lock == "" {
+		return h, err
+	}
+	return t.held(ctx, h.Key)
 }
 
 func (r lifecycleRoom) FindHosts(ctx context.Context, x mdm.Tx, hardwareID, serial string) ([]mdm.Host, error) {
@@ -173,9 +185,22 @@ func (r lifecycleRoom) FindHosts(ctx context.Context, x mdm.Tx, hardwareID, seri
 	if err != nil {
 		return nil, err
 	}
-	return t.hosts(ctx, `+h.tenant = ?1 AND h.state <> 'deleted' AND h.id IN (
-		SELECT id FROM keelson_host WHERE tenant = ?1 AND hardware_id = ?2 AND ?2 <> ''
-		UNION SELECT id FROM keelson_host WHERE tenant = ?1 AND serial = ?3 AND ?3 <> '') ORDER BY h.id`, hardwareID, serial)
+	keys, err := t.keys(ctx, `SELECT id FROM keelson_host WHERE tenant = ? AND hardware_id = ? AND hardware_id <> '' AND state <> 'deleted'
+		UNION SELECT id FROM keelson_host WHERE tenant = ? AND serial = ? AND serial <> '' AND state <> 'deleted' ORDER BY 1`,
+		t.id, hardwareID, t.id, serial)
+	if err != nil {
+		return nil, err
+	}
+	var out []mdm.Host
+	for _, k := range keys {
+		switch h, err := t.held(ctx, k); {
+		case err != nil:
+			return nil, err
+		case h.State != mdm.HostDeleted:
+			out = append(out, h)
+		}
+	}
+	return out, nil
 }
 
 func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrollment) error {
@@ -183,12 +208,14 @@ func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrol
 	if err != nil {
 		return err
 	}
-	args := []any{e.ID, e.Host, e.Generation, e.State, hashArg(e.Pin), e.Next.ID, e.Next.Generation, hashArg(e.Next.Pin), e.Next.Person,
+	args := []any{e.ID, e.Host, e.Host, e.Host, e.Generation, e.State, hashArg(e.Pin), e.Next.ID, e.Next.Generation, hashArg(e.Next.Pin), e.Next.Person,
 		mdm.Micros(e.EnrolledAt), mdm.Micros(e.EndedAt)}
 	if e.Key == 0 {
-		id, err := t.insert(ctx, "enrollment", `INSERT INTO keelson_enrollment
-			(uid, host, generation, state, pin, next_uid, next_generation, next_pin, next_person, enrolled_at, ended_at,
-			 tenant, natural_key, protocol, channel, parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, err := t.insert(ctx, "enrollment", "id", `INSERT INTO keelson_enrollment
+			(uid, host, host_uid, platform, generation, state, pin, next_uid, next_generation, next_pin, next_person, enrolled_at, ended_at,
+			 tenant, natural_key, protocol, channel, parent) VALUES
+			(?, ?, coalesce((SELECT uid FROM keelson_host WHERE id = ?), ''), coalesce((SELECT platform FROM keelson_host WHERE id = ?), ''),
+			 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			append(args, t.id, e.Natural, e.Protocol, e.Channel, e.Parent)...)
 		if err != nil {
 			return takenAs(err, "natural", "this channel has an enrollment")
@@ -196,13 +223,11 @@ func (r lifecycleRoom) PutEnrollment(ctx context.Context, x mdm.Tx, e *mdm.Enrol
 		e.Key = mdm.EnrollmentKey(id)
 		return nil
 	}
-	n, err := t.exec(ctx, "enrollment", `UPDATE keelson_enrollment SET uid = ?, host = ?, generation = ?, state = ?, pin = ?,
-		next_uid = ?, next_generation = ?, next_pin = ?, next_person = ?, enrolled_at = ?, ended_at = ? WHERE tenant = ? AND id = ?`,
+	n, err := t.exec(ctx, "enrollment", `UPDATE keelson_enrollment SET uid = ?, host = ?,
+		host_uid = coalesce((SELECT uid FROM keelson_host WHERE id = ?), ''), platform = coalesce((SELECT platform FROM keelson_host WHERE id = ?), ''),
+		generation = ?, state = ?, pin = ?, next_uid = ?, next_generation = ?, next_pin = ?, next_person = ?, enrolled_at = ?, ended_at = ? WHERE tenant = ? AND id = ?`,
 		append(args, t.id, e.Key)...)
-	if err == nil && n == 0 {
-		return failure("enrollment", sql.ErrNoRows)
-	}
-	return err
+	return t.touched(ctx, n, err, "enrollment", "keelson_enrollment", "id", e.Key)
 }
 
 func (r lifecycleRoom) EnrollmentTx(ctx context.Context, x mdm.Tx, n mdm.Natural) (mdm.Enrollment, error) {
@@ -210,7 +235,7 @@ func (r lifecycleRoom) EnrollmentTx(ctx context.Context, x mdm.Tx, n mdm.Natural
 	if err != nil {
 		return mdm.Enrollment{}, err
 	}
-	return t.enrollment(ctx, `e.natural_key = ?`, n)
+	return t.enrollment(ctx, `e.natural_key = ?`+t.d.lock, n)
 }
 
 func (r lifecycleRoom) EnrollmentByKey(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey) (mdm.Enrollment, error) {
@@ -218,7 +243,7 @@ func (r lifecycleRoom) EnrollmentByKey(ctx context.Context, x mdm.Tx, k mdm.Enro
 	if err != nil {
 		return mdm.Enrollment{}, err
 	}
-	return t.enrollment(ctx, `e.id = ?`, k)
+	return t.enrollment(ctx, `e.id = ?`+t.d.lock, k)
 }
 
 func (r lifecycleRoom) EnrollmentsOf(ctx context.Context, x mdm.Tx, k mdm.HostKey) ([]mdm.Enrollment, error) {
@@ -226,7 +251,7 @@ func (r lifecycleRoom) EnrollmentsOf(ctx context.Context, x mdm.Tx, k mdm.HostKe
 	if err != nil {
 		return nil, err
 	}
-	return t.enrollments(ctx, `e.host = ? ORDER BY e.id`, k)
+	return t.enrollments(ctx, `e.host = ? ORDER BY e.id`+t.d.lock, k)
 }
 
 func (r lifecycleRoom) SetPerson(ctx context.Context, x mdm.Tx, k mdm.HostKey, person string) error {
@@ -253,8 +278,9 @@ func (r lifecycleRoom) PersonOf(ctx context.Context, x mdm.Tx, k mdm.HostKey) (p
 func (r lifecycleRoom) Seen(ctx context.Context, tenant mdm.TenantID, at map[mdm.HostKey]time.Time) error {
 	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
 		for _, k := range slices.Sorted(maps.Keys(at)) {
-			_, err := t.exec(ctx, "seen", `INSERT INTO keelson_seen (host, tenant, at) SELECT id, tenant, ?3 FROM keelson_host
-				WHERE tenant = ?1 AND id = ?2 ON CONFLICT (host) DO UPDATE SET at = max(at, excluded.at)`, t.id, k, mdm.Micros(at[k]))
+			_, err := t.exec(ctx, "seen", `INSERT INTO keelson_seen (host, tenant, at)
+				SELECT id, tenant, ? FROM keelson_host WHERE tenant = ? AND id = ?`+t.d.merge("keelson_seen", "host", "at", t.d.greater),
+				mdm.Micros(at[k]), t.id, k)
 			if err != nil {
 				return err
 			}
@@ -295,8 +321,8 @@ func (r lifecycleRoom) Hosts(ctx context.Context, tenant mdm.TenantID, f lifecyc
 		add(`h.state <> 'deleted'`)
 	}
 	if f.Search != "" && ascii(f.Search) {
-		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
-		add(`(h.name LIKE ? ESCAPE '\' OR h.serial LIKE ? ESCAPE '\' OR h.model LIKE ? ESCAPE '\')`, like, like, like)
+		like := "%" + strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`).Replace(strings.ToLower(f.Search)) + "%"
+		add(`(`+r.s.d.lower("h.name")+` LIKE ? ESCAPE '!' OR `+r.s.d.lower("h.serial")+` LIKE ? ESCAPE '!' OR `+r.s.d.lower("h.model")+` LIKE ? ESCAPE '!')`, like, like, like)
 	}
 	page := func(after mdm.HostKey, limit int) (hs []mdm.Host, err error) {
 		args[0] = after
@@ -366,7 +392,7 @@ func (r lifecycleRoom) PutTenant(ctx context.Context, id mdm.TenantID) error {
 		return err
 	}
 	return r.s.commit(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, "tenant", `INSERT INTO keelson_tenant (name) VALUES (?) ON CONFLICT DO NOTHING`, string(id))
+		_, err := t.exec(ctx, "tenant", `INSERT INTO keelson_tenant (name) VALUES (?)`+t.d.upsert("name"), string(id))
 		return err
 	})
 }
@@ -375,7 +401,12 @@ func (r lifecycleRoom) Tenants(ctx context.Context) (out []mdm.TenantID, err err
 	if err := r.s.outside(ctx); err != nil {
 		return nil, err
 	}
-	t := &tx{s: r.s, q: r.s.db}
+	q, done, err := r.s.turns.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	t := &tx{s: r.s, d: r.s.d, q: q}
 	err = t.each(ctx, "tenants", `SELECT name FROM keelson_tenant ORDER BY id`, nil, func(rows *sql.Rows) error {
 		var id mdm.TenantID
 		if err := rows.Scan(&id); err != nil {

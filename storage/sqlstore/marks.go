@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -40,8 +39,8 @@ func (r profilesRoom) MarkDue(ctx context.Context, x mdm.Tx, h mdm.HostKey, at t
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "mark", `INSERT INTO keelson_due (tenant, host, at) SELECT tenant, id, ? FROM keelson_host WHERE tenant = ? AND id = ?
-		ON CONFLICT (tenant, host) DO UPDATE SET at = min(at, excluded.at)`, mdm.Micros(at), t.id, h)
+	_, err = t.exec(ctx, "mark", `INSERT INTO keelson_due (tenant, host, at) SELECT tenant, id, ? FROM keelson_host WHERE tenant = ? AND id = ?`+
+		t.d.merge("keelson_due", "tenant, host", "at", t.d.less), mdm.Micros(at), t.id, h)
 	return err
 }
 
@@ -58,90 +57,91 @@ func (t *tx) keys(ctx context.Context, query string, args ...any) (out []mdm.Hos
 	return out, err
 }
 
+// claim is what one unit takes to plan.
+type claim struct {
+	t     *tx
+	limit int
+	hosts map[mdm.HostKey]bool
+	marks []int64 // of those that were taken
+}
+
+func (c *claim) left() int { return c.limit - len(c.hosts) }
+
+// Claim takes marks that no other unit has taken.
 func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit int) ([]mdm.HostKey, bool, error) {
 	t, err := r.s.join(x)
 	if err != nil {
 		return nil, false, err
 	}
-	chosen := make(map[mdm.HostKey]bool)
-	add := func(ks []mdm.HostKey) {
-		for _, k := range ks {
-			chosen[k] = true
-		}
-	}
-	if err := t.claimDirty(ctx, chosen, limit); err != nil {
-		return nil, false, err
-	}
-	if left := limit - len(chosen); left > 0 {
-		due, err := t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at, host LIMIT ?`, t.id, mdm.Micros(now), left)
-		if err != nil {
+	c := &claim{t: t, limit: limit, hosts: make(map[mdm.HostKey]bool)}
+	for _, step := range []func(context.Context, time.Time) error{c.dirty, c.due, c.walks, c.unmark} {
+		if err := step(ctx, now); err != nil {
 			return nil, false, err
 		}
-		add(due)
-	}
-	if err := t.claimWalks(ctx, chosen, limit); err != nil {
-		return nil, false, err
-	}
-	if err := t.unmark(ctx, chosen, now); err != nil {
-		return nil, false, err
 	}
 	var more bool
-	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_dirty WHERE tenant = ?1)
-		OR EXISTS (SELECT 1 FROM keelson_walk WHERE tenant = ?1)
-		OR EXISTS (SELECT 1 FROM keelson_due WHERE tenant = ?1 AND at <= ?2)`, t.id, mdm.Micros(now)).Scan(&more)
-	return slices.Sorted(maps.Keys(chosen)), more, failure("read marks", err)
+	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_dirty WHERE tenant = ? LIMIT 1`+t.d.skip+`)
+		OR EXISTS (SELECT 1 FROM keelson_walk WHERE tenant = ? LIMIT 1`+t.d.skip+`)
+		OR EXISTS (SELECT 1 FROM keelson_due WHERE tenant = ? AND at <= ? LIMIT 1`+t.d.skip+`)`, t.id, t.id, t.id, mdm.Micros(now)).Scan(&more)
+	return slices.Sorted(maps.Keys(c.hosts)), more, t.judged(failure("read marks", err))
 }
 
-// errEnough stops a read that has found enough.
-var errEnough = errors.New("enough")
-
-// claimDirty chooses the hosts of the first marks by lane. A host may have many.
-func (t *tx) claimDirty(ctx context.Context, chosen map[mdm.HostKey]bool, limit int) error {
-	err := t.each(ctx, "marks", `SELECT host FROM keelson_dirty WHERE tenant = ? ORDER BY lane, id`, []any{t.id}, func(rows *sql.Rows) error {
-		if len(chosen) >= limit {
-			return errEnough
+// dirty takes the hosts of the first marks by lane. A host may have many marks.
+func (c *claim) dirty(ctx context.Context, _ time.Time) error {
+	for c.left() > 0 {
+		page, n := c.left(), 0
+		not, args := "", []any{c.t.id}
+		if len(c.marks) > 0 {
+			these, ids := c.t.d.in(c.marks)
+			not, args = " AND NOT (id "+these+")", append(args, ids...)
 		}
-		var k mdm.HostKey
-		if err := rows.Scan(&k); err != nil {
-			return err
-		}
-		chosen[k] = true
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
-}
-
-// unmark ends the marks of claimed hosts. Marks that others set for them while
-// this unit runs wait for its commit, and so are not lost.
-func (t *tx) unmark(ctx context.Context, chosen map[mdm.HostKey]bool, now time.Time) error {
-	for _, h := range slices.Sorted(maps.Keys(chosen)) {
-		if _, err := t.exec(ctx, "mark", `DELETE FROM keelson_dirty WHERE tenant = ? AND host = ?`, t.id, h); err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, "mark", `DELETE FROM keelson_due WHERE tenant = ? AND host = ? AND at <= ?`, t.id, h, mdm.Micros(now)); err != nil {
+		err := c.t.each(ctx, "marks", `SELECT id, host FROM keelson_dirty WHERE tenant = ?`+not+` ORDER BY lane, id LIMIT ?`+c.t.d.skip,
+			append(args, page), func(rows *sql.Rows) error {
+				var id int64
+				var h mdm.HostKey
+				if err := rows.Scan(&id, &h); err != nil {
+					return err
+				}
+				n++
+				c.hosts[h] = true
+				c.marks = append(c.marks, id)
+				return nil
+			})
+		if err != nil || n < page {
 			return err
 		}
 	}
 	return nil
 }
 
-// claimWalks takes the next hosts of the oldest walks.
-func (t *tx) claimWalks(ctx context.Context, chosen map[mdm.HostKey]bool, limit int) error {
-	for len(chosen) < limit {
+// due takes hosts whose time has come.
+func (c *claim) due(ctx context.Context, now time.Time) error {
+	if c.left() <= 0 {
+		return nil
+	}
+	due, err := c.t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at, host LIMIT ?`+c.t.d.skip,
+		c.t.id, mdm.Micros(now), c.left())
+	for _, h := range due {
+		c.hosts[h] = true
+	}
+	return err
+}
+
+// walks takes the next hosts of the oldest walks.
+func (c *claim) walks(ctx context.Context, _ time.Time) error {
+	t := c.t
+	for c.left() > 0 {
 		var id int64
 		var team mdm.TeamKey
 		var visited mdm.HostKey
-		err := t.q.QueryRowContext(ctx, `SELECT id, team, visited FROM keelson_walk WHERE tenant = ? ORDER BY id LIMIT 1`, t.id).Scan(&id, &team, &visited)
+		err := t.q.QueryRowContext(ctx, `SELECT id, team, visited FROM keelson_walk WHERE tenant = ? ORDER BY id LIMIT 1`+t.d.skip, t.id).Scan(&id, &team, &visited)
 		if err != nil {
 			if err = failure("walk", err); mdm.CodeOf(err) == mdm.CodeNotFound {
 				return nil
 			}
-			return err
+			return t.judged(err)
 		}
-		left := limit - len(chosen)
+		left := c.left()
 		page, err := t.keys(ctx, `SELECT id FROM keelson_host WHERE tenant = ? AND team = ? AND id > ? AND state <> 'deleted' ORDER BY id LIMIT ?`,
 			t.id, team, visited, left+1)
 		if err != nil {
@@ -149,7 +149,7 @@ func (t *tx) claimWalks(ctx context.Context, chosen map[mdm.HostKey]bool, limit 
 		}
 		over := len(page) <= left
 		for _, h := range page[:min(left, len(page))] {
-			chosen[h] = true
+			c.hosts[h] = true
 			visited = h
 		}
 		if over {
@@ -164,6 +164,41 @@ func (t *tx) claimWalks(ctx context.Context, chosen map[mdm.HostKey]bool, limit 
 	return nil
 }
 
+// unmark ends the marks of claimed hosts that nobody else has taken. Marks that
+// others set while this unit runs are not seen by it, and so are not lost.
+func (c *claim) unmark(ctx context.Context, now time.Time) error {
+	if len(c.hosts) == 0 {
+		return nil
+	}
+	t := c.t
+	among, args := in(t, slices.Sorted(maps.Keys(c.hosts)))
+	var marks []int64
+	err := t.each(ctx, "marks", `SELECT id FROM keelson_dirty WHERE `+t.d.plus+`tenant = ? AND host `+among+t.d.skip, append([]any{t.id}, args...),
+		func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			marks = append(marks, id)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	if len(marks) > 0 {
+		these, ids := t.d.in(marks)
+		if _, err := t.exec(ctx, "mark", `DELETE FROM keelson_dirty WHERE `+t.d.plus+`tenant = ? AND id `+these, append([]any{t.id}, ids...)...); err != nil {
+			return err
+		}
+	}
+	due, err := t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND host `+among+` AND at <= ?`+t.d.skip,
+		slices.Concat([]any{t.id}, args, []any{mdm.Micros(now)})...)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	these, ids := in(t, due)
+	_, err = t.exec(ctx, "mark", `DELETE FROM keelson_due WHERE tenant = ? AND host `+these, append([]any{t.id}, ids...)...)
+	return err
+}
+
 func (r profilesRoom) NextDue(ctx context.Context, tenant mdm.TenantID) (at time.Time, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		var us int64
@@ -176,9 +211,9 @@ func (r profilesRoom) NextDue(ctx context.Context, tenant mdm.TenantID) (at time
 
 func (r profilesRoom) Backlog(ctx context.Context, tenant mdm.TenantID) (n int, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		return failure("read marks", t.q.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT host FROM keelson_dirty WHERE tenant = ?1
+		return failure("read marks", t.q.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT host FROM keelson_dirty WHERE tenant = ?
 			UNION SELECT h.id FROM keelson_walk w JOIN keelson_host h ON h.tenant = w.tenant AND h.team = w.team AND h.id > w.visited
-			WHERE w.tenant = ?1 AND h.state <> 'deleted')`, t.id).Scan(&n))
+			WHERE w.tenant = ? AND h.state <> 'deleted') m`, t.id, t.id).Scan(&n))
 	})
 	return n, err
 }

@@ -13,47 +13,60 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Dialect names the database's SQL.
-type Dialect string
-
-// The dialects.
-const (
-	SQLite Dialect = "sqlite"
-)
-
 // versionTable keeps which migrations have run.
 const versionTable = "keelson_schema"
 
 //go:embed migrations
 var migrations embed.FS
 
-func unknownDialect(d Dialect) error {
-	return mdm.Errorf(mdm.CodeUnsupported, "dialect", "no dialect %q: use sqlstore.SQLite", d)
-}
-
-func provider(db *sql.DB, d Dialect) (*goose.Provider, error) {
-	if d != SQLite {
-		return nil, unknownDialect(d)
-	}
-	store, err := database.NewStore(goose.DialectSQLite3, versionTable)
+func provider(db *sql.DB, d *dialect) (*goose.Provider, error) {
+	store, err := database.NewStore(d.goose, versionTable)
 	if err != nil {
 		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}
-	dir, err := fs.Sub(migrations, "migrations/"+string(d))
+	dir, err := fs.Sub(migrations, "migrations/"+string(d.name))
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	p, err := goose.NewProvider("", db, dir, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
+	options := []goose.ProviderOption{goose.WithStore(store), goose.WithDisableGlobalRegistry(true)}
+	if d.acquire != "" {
+		options = append(options, goose.WithSessionLocker(migrationLock{d}))
+	}
+	p, err := goose.NewProvider("", db, dir, options...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}
 	return p, nil
 }
 
+// migrationLock lets one replica migrate at a time; the others wait, and then
+// find nothing to do. The lock is the connection's: it ends with the process.
+type migrationLock struct{ d *dialect }
+
+func (l migrationLock) SessionLock(ctx context.Context, c *sql.Conn) error {
+	var got sql.NullString
+	if err := c.QueryRowContext(ctx, l.d.acquire).Scan(&got); err != nil {
+		return failure("wait for other migrations", err)
+	}
+	if got.String == "0" {
+		return mdm.Errorf(mdm.CodeUnavailable, "schema", "another program has been migrating for minutes: see what it does")
+	}
+	return nil
+}
+
+func (l migrationLock) SessionUnlock(ctx context.Context, c *sql.Conn) error {
+	var got sql.NullString
+	return failure("let other migrations go on", c.QueryRowContext(ctx, l.d.release).Scan(&got))
+}
+
 // Migrate brings the schema up to this program's version. It only goes forward;
 // running it again changes nothing.
 func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
-	p, err := provider(db, d)
+	di, err := of(d)
+	if err != nil {
+		return err
+	}
+	p, err := provider(db, di)
 	if err != nil {
 		return err
 	}
@@ -65,7 +78,7 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 
 // checkSchema refuses a schema that is older than this program. A newer one is
 // accepted: migrations only add what an older program can live with.
-func checkSchema(ctx context.Context, db *sql.DB, d Dialect) error {
+func checkSchema(ctx context.Context, db *sql.DB, d *dialect) error {
 	p, err := provider(db, d)
 	if err != nil {
 		return err
@@ -73,7 +86,7 @@ func checkSchema(ctx context.Context, db *sql.DB, d Dialect) error {
 	sources := p.ListSources()
 	want := sources[len(sources)-1].Version
 	var known bool
-	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)`, versionTable).Scan(&known); err != nil {
+	if err := db.QueryRowContext(ctx, d.bind(d.hasTable), versionTable).Scan(&known); err != nil {
 		return failure("look for the schema", err)
 	}
 	if !known {

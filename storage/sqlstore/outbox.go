@@ -53,9 +53,9 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
 		out = nil
 		err := t.each(ctx, "the outbox", `SELECT o.seq, o.uid, o.kind, o.at, o.enrollment, o.event, o.tries FROM keelson_outbox o
-			WHERE o.tenant = ? AND +o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
+			WHERE o.tenant = ? AND `+t.d.plus+`o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
 				WHERE b.tenant = o.tenant AND b.enrollment = o.enrollment AND b.seq < o.seq))
-			ORDER BY o.seq LIMIT ?`, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
+			ORDER BY o.seq LIMIT ?`+t.d.skip, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
 			e := lifecycle.OutboxEvent{Event: mdm.Event{Version: mdm.EventVersion, Tenant: t.tenant}}
 			var at int64
 			var body string
@@ -78,11 +78,9 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 		for i := range out {
 			seqs[i] = out[i].Seq
 		}
-		in, err := list(seqs)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE +tenant = ? AND seq `+inList, mdm.Micros(now.Add(lease)), t.id, in)
+		these, ids := t.d.in(seqs)
+		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE `+t.d.plus+`tenant = ? AND seq `+these,
+			append([]any{mdm.Micros(now.Add(lease)), t.id}, ids...)...)
 		return err
 	})
 	if err != nil {

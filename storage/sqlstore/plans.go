@@ -14,11 +14,14 @@ func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (
 	if err != nil || len(hosts) == 0 {
 		return nil, err
 	}
-	in, err := list(hosts)
+	among, args := in(t, hosts)
+	// Whoever plans a host holds its plan, so that plans of one host follow each
+	// other; everybody takes several in key order.
+	err = t.hold(ctx, "plans", `SELECT host FROM keelson_plan WHERE tenant = ? AND host `+among+` ORDER BY host`, append([]any{t.id}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	return t.load(ctx, byKeys+` AND h.state <> 'deleted' ORDER BY h.id`, in)
+	return t.load(ctx, t.d.plus+`h.tenant = ? AND h.id `+among+` AND h.state <> 'deleted' ORDER BY h.id`, args...)
 }
 
 // load reads hosts and what belongs to them: five statements, however many.
@@ -35,11 +38,9 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 		at[h.Key] = &out[i]
 		keys[i] = h.Key
 	}
-	in, err := list(keys)
-	if err != nil {
-		return nil, err
-	}
-	err = t.each(ctx, "plans", `SELECT id, plan FROM keelson_host WHERE +tenant = ? AND id `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
+	among, of := in(t, keys)
+	of = append([]any{t.id}, of...)
+	err = t.each(ctx, "plans", `SELECT host, revision FROM keelson_plan WHERE tenant = ? AND host `+among, of, func(rows *sql.Rows) error {
 		var k mdm.HostKey
 		var v int64
 		if err := rows.Scan(&k, &v); err != nil {
@@ -60,7 +61,7 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 			out[i].Labels[l.Key] = l.Default
 		}
 	}
-	err = t.each(ctx, "members", `SELECT host, label, value FROM keelson_member WHERE tenant = ? AND host `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
+	err = t.each(ctx, "members", `SELECT host, label, value FROM keelson_member WHERE tenant = ? AND host `+among, of, func(rows *sql.Rows) error {
 		var h mdm.HostKey
 		var l mdm.LabelKey
 		var v profiles.Tri
@@ -73,11 +74,12 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 	if err != nil {
 		return nil, err
 	}
-	return out, t.loadChannels(ctx, at, in)
+	return out, t.loadChannels(ctx, at, keys)
 }
 
-func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts string) error {
-	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host `+inList+` ORDER BY e.id`, hosts)
+func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts []mdm.HostKey) error {
+	among, args := in(t, hosts)
+	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host `+among+` ORDER BY e.id`, args...)
 	if err != nil || len(es) == 0 {
 		return err
 	}
@@ -85,11 +87,8 @@ func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.Host
 	for i := range es {
 		keys[i] = es[i].Key
 	}
-	in, err := list(keys)
-	if err != nil {
-		return err
-	}
-	rows, err := t.rows(ctx, `r.enrollment `+inList, t.id, in)
+	among, args = in(t, keys)
+	rows, err := t.rows(ctx, `r.enrollment `+among, append([]any{t.id}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -130,9 +129,13 @@ func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, wa
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "plan", `UPDATE keelson_host SET plan = plan + 1 WHERE tenant = ?1 AND id = ?2 AND plan = ?3 AND team = ?4
-		AND ?5 = CASE ?4 WHEN 0 THEN (SELECT no_team_version FROM keelson_tenant WHERE id = ?1)
-			ELSE (SELECT version FROM keelson_team WHERE tenant = ?1 AND id = ?4) END`, t.id, h, was, team, version)
+	current, args := `SELECT version FROM keelson_team WHERE tenant = ? AND id = ?`, []any{t.id, team}
+	if team == 0 {
+		current, args = `SELECT no_team_version FROM keelson_tenant WHERE id = ?`, []any{t.id}
+	}
+	n, err := t.exec(ctx, "plan", `UPDATE keelson_plan SET revision = revision + 1 WHERE tenant = ? AND host = ? AND revision = ?
+		AND EXISTS (SELECT 1 FROM keelson_host h WHERE h.tenant = ? AND h.id = ? AND h.team = ?) AND (`+current+`) = ?`,
+		slices.Concat([]any{t.id, h, was, t.id, h, team}, args, []any{version})...)
 	if err == nil && n == 0 {
 		return mdm.Errorf(mdm.CodeConflict, "", "the host was planned meanwhile")
 	}
@@ -148,11 +151,9 @@ func (r profilesRoom) PutRows(ctx context.Context, x mdm.Tx, rows []profiles.Row
 		v := &rows[i]
 		_, err := t.exec(ctx, "row", `INSERT INTO keelson_row (tenant, enrollment, slot, family, op, profile, revision, content, ordered, since,
 			command, traces, blurred, asked, asked_seq, tries, misses, retry_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (tenant, enrollment, slot) DO UPDATE SET family = excluded.family, op = excluded.op, profile = excluded.profile,
-			revision = excluded.revision, content = excluded.content, ordered = excluded.ordered, since = excluded.since,
-			command = excluded.command, traces = excluded.traces, blurred = excluded.blurred,
-			asked = excluded.asked, asked_seq = excluded.asked_seq, tries = excluded.tries, misses = excluded.misses, retry_at = excluded.retry_at`,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+
+			t.d.upsert("tenant, enrollment, slot", "family", "op", "profile", "revision", "content", "ordered", "since", "command",
+				"traces", "blurred", "asked", "asked_seq", "tries", "misses", "retry_at"),
 			t.id, v.Enrollment, v.Slot, v.Family, v.Op, v.Profile, v.Revision, v.Content[:], v.Order, mdm.Micros(v.Since),
 			v.Command, packTraces(v.Traces), v.Blurred, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
 		if err != nil {

@@ -12,17 +12,26 @@ import (
 
 type profilesRoom struct{ s *Store }
 
+// defining holds the tenant's definitions: administrators change them one after
+// the other, so that what one of them has read is still so when it writes.
+func (t *tx) defining(ctx context.Context) error {
+	return t.hold(ctx, "the tenant", `SELECT id FROM keelson_tenant WHERE id = ?`, t.id)
+}
+
 // fold is a name without case, as unique keys compare it.
 func fold(name string) string { return strings.ToLower(name) }
 
 func (r profilesRoom) PutTeam(ctx context.Context, x mdm.Tx, v *profiles.Team) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	const taken = "another team has this name"
 	if v.Key == 0 {
-		id, err := t.insert(ctx, "team", `INSERT INTO keelson_team (tenant, uid, name, folded, version) VALUES (?, ?, ?, ?, ?)`,
+		id, err := t.insert(ctx, "team", "id", `INSERT INTO keelson_team (tenant, uid, name, folded, version) VALUES (?, ?, ?, ?, ?)`,
 			t.id, v.ID, v.Name, fold(v.Name), v.Version)
 		if err != nil {
 			return takenAs(err, "name", taken)
@@ -30,20 +39,15 @@ func (r profilesRoom) PutTeam(ctx context.Context, x mdm.Tx, v *profiles.Team) e
 		v.Key = mdm.TeamKey(id)
 		return nil
 	}
-	n, err := t.exec(ctx, "team", `UPDATE keelson_team SET name = ?, folded = ? WHERE tenant = ? AND id = ?`, v.Name, fold(v.Name), t.id, v.Key)
-	return missing(n, takenAs(err, "name", taken), "team")
-}
-
-// missing turns an update that touched nothing into "no such row".
-func missing(n int64, err error, what string) error {
-	if err == nil && n == 0 {
-		return failure(what, sql.ErrNoRows)
-	}
-	return err
+	n, err := t.guarded(ctx, "team", `UPDATE keelson_team SET name = ?, folded = ? WHERE tenant = ? AND id = ?`, v.Name, fold(v.Name), t.id, v.Key)
+	return takenAs(t.touched(ctx, n, err, "team", "keelson_team", "id", v.Key), "name", taken)
 }
 
 func (r profilesRoom) DeleteTeam(ctx context.Context, x mdm.Tx, k mdm.TeamKey) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (r profilesRoom) DeleteTeam(ctx context.Context, x mdm.Tx, k mdm.TeamKey) e
 		return mdm.Errorf(mdm.CodeConflict, "team", "the team has profiles: delete them first")
 	}
 	n, err := t.exec(ctx, "team", `DELETE FROM keelson_team WHERE tenant = ? AND id = ?`, t.id, k)
-	if err := missing(n, err, "team"); err != nil {
+	if err := t.touched(ctx, n, err, "team", "keelson_team", "id", k); err != nil {
 		return err
 	}
 	if _, err := t.exec(ctx, "mark", `INSERT INTO keelson_dirty (tenant, host, lane) SELECT tenant, id, ? FROM keelson_host WHERE tenant = ? AND team = ?`,
@@ -68,12 +72,15 @@ func (r profilesRoom) DeleteTeam(ctx context.Context, x mdm.Tx, k mdm.TeamKey) e
 
 func (r profilesRoom) PutLabel(ctx context.Context, x mdm.Tx, v *profiles.Label) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	const taken = "another label has this name"
 	if v.Key == 0 {
-		id, err := t.insert(ctx, "label", `INSERT INTO keelson_label (tenant, uid, name, folded, default_value) VALUES (?, ?, ?, ?, ?)`,
+		id, err := t.insert(ctx, "label", "id", `INSERT INTO keelson_label (tenant, uid, name, folded, default_value) VALUES (?, ?, ?, ?, ?)`,
 			t.id, v.ID, v.Name, fold(v.Name), v.Default)
 		if err != nil {
 			return takenAs(err, "name", taken)
@@ -81,21 +88,24 @@ func (r profilesRoom) PutLabel(ctx context.Context, x mdm.Tx, v *profiles.Label)
 		v.Key = mdm.LabelKey(id)
 		return nil
 	}
-	n, err := t.exec(ctx, "label", `UPDATE keelson_label SET name = ?, folded = ?, default_value = ? WHERE tenant = ? AND id = ?`,
+	n, err := t.guarded(ctx, "label", `UPDATE keelson_label SET name = ?, folded = ?, default_value = ? WHERE tenant = ? AND id = ?`,
 		v.Name, fold(v.Name), v.Default, t.id, v.Key)
-	return missing(n, takenAs(err, "name", taken), "label")
+	return takenAs(t.touched(ctx, n, err, "label", "keelson_label", "id", v.Key), "name", taken)
 }
 
 func (r profilesRoom) DeleteLabel(ctx context.Context, x mdm.Tx, k mdm.LabelKey) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	n, err := t.exec(ctx, "label", `DELETE FROM keelson_label WHERE tenant = ? AND id = ?`, t.id, k)
-	if err := missing(n, err, "label"); err != nil {
+	if err := t.touched(ctx, n, err, "label", "keelson_label", "id", k); err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "member", `DELETE FROM keelson_member INDEXED BY keelson_member_label WHERE tenant = ? AND label = ?`, t.id, k)
+	_, err = t.exec(ctx, "member", `DELETE FROM keelson_member`+t.d.by("keelson_member_label")+` WHERE tenant = ? AND label = ?`, t.id, k)
 	return err
 }
 
@@ -108,7 +118,7 @@ type scope struct {
 }
 
 func (t *tx) slot(ctx context.Context, name string) (id int64, err error) {
-	if _, err := t.exec(ctx, "slot", `INSERT INTO keelson_slot (tenant, name) VALUES (?, ?) ON CONFLICT DO NOTHING`, t.id, name); err != nil {
+	if _, err := t.exec(ctx, "slot", `INSERT INTO keelson_slot (tenant, name) VALUES (?, ?)`+t.d.upsert("name"), t.id, name); err != nil {
 		return 0, err
 	}
 	err = t.q.QueryRowContext(ctx, `SELECT id FROM keelson_slot WHERE tenant = ? AND name = ?`, t.id, name).Scan(&id)
@@ -117,6 +127,9 @@ func (t *tx) slot(ctx context.Context, name string) (id int64, err error) {
 
 func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Profile) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -137,7 +150,7 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	}
 	args := []any{v.Team, slot, v.Name, fold(v.Name), string(sc), v.Revision, v.Content[:], v.Size, mdm.Micros(v.UpdatedAt), string(actor)}
 	if v.Key == 0 {
-		id, err := t.insert(ctx, "profile", `INSERT INTO keelson_profile (team, slot, name, folded, scope, revision, content, size, updated_at, actor,
+		id, err := t.insert(ctx, "profile", "id", `INSERT INTO keelson_profile (team, slot, name, folded, scope, revision, content, size, updated_at, actor,
 			tenant, uid, family, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			append(args, t.id, v.ID, v.Family, mdm.Micros(v.CreatedAt))...)
 		if err != nil {
@@ -148,7 +161,7 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	}
 	n, err := t.exec(ctx, "profile", `UPDATE keelson_profile SET team = ?, slot = ?, name = ?, folded = ?, scope = ?, revision = ?, content = ?,
 		size = ?, updated_at = ?, actor = ? WHERE tenant = ? AND id = ?`, append(args, t.id, v.Key)...)
-	if err := missing(n, err, "profile"); err != nil {
+	if err := t.touched(ctx, n, err, "profile", "keelson_profile", "id", v.Key); err != nil {
 		return err
 	}
 	v.Slot = profiles.SlotKey(slot)
@@ -158,14 +171,14 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 // free checks what a profile's keys need, so that a refusal names the field.
 func (t *tx) free(ctx context.Context, v *profiles.Profile) error {
 	var team, slot, name bool
-	err := t.q.QueryRowContext(ctx, `SELECT ?2 = 0 OR EXISTS (SELECT 1 FROM keelson_team WHERE tenant = ?1 AND id = ?2),
-		EXISTS (SELECT 1 FROM keelson_profile p JOIN keelson_slot s ON s.id = p.slot WHERE p.tenant = ?1 AND p.team = ?2 AND p.id <> ?3 AND s.name = ?4),
-		EXISTS (SELECT 1 FROM keelson_profile p WHERE p.tenant = ?1 AND p.team = ?2 AND p.id <> ?3 AND p.folded = ?5)`,
-		t.id, v.Team, v.Key, v.Identifier, fold(v.Name)).Scan(&team, &slot, &name)
+	err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_team WHERE tenant = ? AND id = ?),
+		EXISTS (SELECT 1 FROM keelson_profile p JOIN keelson_slot s ON s.id = p.slot WHERE p.tenant = ? AND p.team = ? AND p.id <> ? AND s.name = ?),
+		EXISTS (SELECT 1 FROM keelson_profile p WHERE p.tenant = ? AND p.team = ? AND p.id <> ? AND p.folded = ?)`,
+		t.id, v.Team, t.id, v.Team, v.Key, v.Identifier, t.id, v.Team, v.Key, fold(v.Name)).Scan(&team, &slot, &name)
 	switch {
 	case err != nil:
 		return failure("read profiles", err)
-	case !team:
+	case !team && v.Team != 0:
 		return mdm.Errorf(mdm.CodeInvalid, "team", "no such team")
 	case slot:
 		return mdm.Errorf(mdm.CodeConflict, "identifier", "another profile of the team has this identifier")
@@ -177,11 +190,14 @@ func (t *tx) free(ctx context.Context, v *profiles.Profile) error {
 
 func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.ProfileKey) error {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	n, err := t.exec(ctx, "profile", `DELETE FROM keelson_profile WHERE tenant = ? AND id = ?`, t.id, k)
-	return missing(n, err, "profile")
+	return t.touched(ctx, n, err, "profile", "keelson_profile", "id", k)
 }
 
 func (r profilesRoom) Teams(ctx context.Context, tenant mdm.TenantID) (out []profiles.Team, err error) {
@@ -217,6 +233,9 @@ func (r profilesRoom) Labels(ctx context.Context, tenant mdm.TenantID) (out []pr
 
 func (r profilesRoom) LabelsTx(ctx context.Context, x mdm.Tx) ([]profiles.Label, error) {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +288,9 @@ func (r profilesRoom) Profile(ctx context.Context, tenant mdm.TenantID, id mdm.P
 
 func (r profilesRoom) ProfileTx(ctx context.Context, x mdm.Tx, id mdm.ProfileID) (profiles.Profile, error) {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return profiles.Profile{}, err
 	}
@@ -289,6 +311,9 @@ func (r profilesRoom) Profiles(ctx context.Context, tenant mdm.TenantID, team *m
 
 func (r profilesRoom) ProfilesTx(ctx context.Context, x mdm.Tx) ([]profiles.Profile, error) {
 	t, err := r.s.join(x)
+	if err == nil {
+		err = t.defining(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +330,10 @@ func (r profilesRoom) RaiseTeam(ctx context.Context, x mdm.Tx, k mdm.TeamKey) (i
 		query, args = `UPDATE keelson_tenant SET no_team_version = no_team_version + 1 WHERE id = ?`, []any{t.id}
 	}
 	n, err := t.exec(ctx, "team", query, args...)
-	if err := missing(n, err, "team"); err != nil {
+	if err == nil && n == 0 {
+		err = failure("team", sql.ErrNoRows)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return t.teamVersion(ctx, k)
@@ -353,9 +381,8 @@ func (r profilesRoom) SetMember(ctx context.Context, x mdm.Tx, l mdm.LabelKey, h
 		return err
 	}
 	n, err := t.exec(ctx, "member", `INSERT INTO keelson_member (tenant, host, label, value)
-		SELECT tenant, ?3, id, ?4 FROM keelson_label WHERE tenant = ?1 AND id = ?2
-		ON CONFLICT (tenant, host, label) DO UPDATE SET value = excluded.value`, t.id, l, h, v)
-	return missing(n, err, "label")
+		SELECT tenant, ?, id, ? FROM keelson_label WHERE tenant = ? AND id = ?`+t.d.upsert("tenant, host, label", "value"), h, v, t.id, l)
+	return t.touched(ctx, n, err, "label", "keelson_label", "id", l)
 }
 
 func (r profilesRoom) Members(ctx context.Context, tenant mdm.TenantID, l mdm.LabelKey, after mdm.HostKey, limit int) (map[mdm.HostKey]profiles.Tri, error) {
@@ -380,11 +407,14 @@ func (r profilesRoom) SetHostTeam(ctx context.Context, x mdm.Tx, h mdm.HostKey, 
 	if err != nil {
 		return err
 	}
+	if err := t.hold(ctx, "the team", `SELECT id FROM keelson_team WHERE tenant = ? AND id = ?`, t.id, k); err != nil {
+		return err
+	}
 	if _, err := t.teamVersion(ctx, k); err != nil {
 		return err
 	}
 	n, err := t.exec(ctx, "host", `UPDATE keelson_host SET team = ? WHERE tenant = ? AND id = ?`, k, t.id, h)
-	return missing(n, err, "host")
+	return t.touched(ctx, n, err, "host", "keelson_host", "id", h)
 }
 
 func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {

@@ -16,8 +16,8 @@ func (r appleRoom) PutPush(ctx context.Context, x mdm.Tx, p apple.Push) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "push", `INSERT INTO keelson_apple_push (tenant, enrollment, topic, token, magic, at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (tenant, enrollment) DO UPDATE SET topic = excluded.topic, token = excluded.token, magic = excluded.magic, at = excluded.at`,
+	_, err = t.exec(ctx, "push", `INSERT INTO keelson_apple_push (tenant, enrollment, topic, token, magic, at) VALUES (?, ?, ?, ?, ?, ?)`+
+		t.d.upsert("tenant, enrollment", "topic", "token", "magic", "at"),
 		t.id, p.Enrollment, p.Topic, nonNil(p.Token), nonNil(p.Magic), mdm.Micros(p.At))
 	return err
 }
@@ -40,13 +40,10 @@ func (r appleRoom) ClearPush(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKey)
 }
 
 func (r appleRoom) Push(ctx context.Context, tenant mdm.TenantID, keys []mdm.EnrollmentKey) (out []apple.Push, err error) {
-	in, err := list(keys)
-	if err != nil {
-		return nil, err
-	}
 	err = r.s.read(ctx, tenant, func(t *tx) error {
+		among, args := in(t, keys)
 		return t.each(ctx, "push", `SELECT p.enrollment, e.natural_key, p.topic, p.token, p.magic, p.at FROM keelson_apple_push p
-			JOIN keelson_enrollment e ON e.id = p.enrollment AND e.tenant = p.tenant WHERE p.tenant = ? AND p.enrollment `+inList, []any{t.id, in}, func(rows *sql.Rows) error {
+			JOIN keelson_enrollment e ON e.id = p.enrollment AND e.tenant = p.tenant WHERE p.tenant = ? AND p.enrollment `+among, append([]any{t.id}, args...), func(rows *sql.Rows) error {
 			var p apple.Push
 			var at int64
 			if err := rows.Scan(&p.Enrollment, &p.Natural, &p.Topic, &p.Token, &p.Magic, &at); err != nil {
@@ -74,7 +71,7 @@ func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.Enrollm
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		var at int64
 		err := t.q.QueryRowContext(ctx, `SELECT enrollment, kind, generation, sealed, at FROM keelson_apple_token
-			WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation = ? AND cleared = 0 ORDER BY id DESC LIMIT 1`,
+			WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation = ? AND NOT cleared ORDER BY id DESC LIMIT 1`,
 			t.id, e, kind, g).Scan(&k.Enrollment, &k.Kind, &k.Generation, &k.Sealed, &at)
 		k.At = mdm.FromMicros(at)
 		return failure("token", err)
@@ -87,7 +84,7 @@ func (r appleRoom) ClearTokens(ctx context.Context, x mdm.Tx, e mdm.EnrollmentKe
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "token", `UPDATE keelson_apple_token SET cleared = 1 WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation < ?`,
+	_, err = t.exec(ctx, "token", `UPDATE keelson_apple_token SET cleared = true WHERE tenant = ? AND enrollment = ? AND kind = ? AND generation < ?`,
 		t.id, e, kind, before)
 	return err
 }
@@ -102,8 +99,8 @@ func (r appleRoom) PutAside(ctx context.Context, x mdm.Tx, a apple.Aside) error 
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "aside", `DELETE FROM keelson_apple_aside WHERE tenant = ?1 AND enrollment = ?2 AND id NOT IN
-		(SELECT id FROM keelson_apple_aside WHERE tenant = ?1 AND enrollment = ?2 ORDER BY id DESC LIMIT 16)`, t.id, a.Enrollment)
+	_, err = t.exec(ctx, "aside", `DELETE FROM keelson_apple_aside WHERE tenant = ? AND enrollment = ? AND id NOT IN (SELECT id FROM
+		(SELECT id FROM keelson_apple_aside WHERE tenant = ? AND enrollment = ? ORDER BY id DESC LIMIT 16) k)`, t.id, a.Enrollment, t.id, a.Enrollment)
 	return err
 }
 
@@ -132,8 +129,7 @@ func (r windowsRoom) PutDevice(ctx context.Context, x mdm.Tx, d windows.Device) 
 		return err
 	}
 	_, err = t.exec(ctx, "device", `INSERT INTO keelson_windows_device (tenant, enrollment, device_id, hw_dev_id, person, os_version, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, enrollment) DO UPDATE SET device_id = excluded.device_id,
-		hw_dev_id = excluded.hw_dev_id, person = excluded.person, os_version = excluded.os_version, at = excluded.at`,
+		VALUES (?, ?, ?, ?, ?, ?, ?)`+t.d.upsert("tenant, enrollment", "device_id", "hw_dev_id", "person", "os_version", "at"),
 		t.id, d.Enrollment, d.DeviceID, d.HWDevID, d.User, d.OSVersion, mdm.Micros(d.At))
 	return err
 }
@@ -156,14 +152,13 @@ func (r windowsRoom) PutSession(ctx context.Context, x mdm.Tx, s windows.Session
 		return err
 	}
 	_, err = t.exec(ctx, "session", `INSERT INTO keelson_windows_session (tenant, enrollment, session, msg, body, reply, state, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, enrollment, session) DO UPDATE SET msg = excluded.msg,
-		body = excluded.body, reply = excluded.reply, state = excluded.state, at = excluded.at`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`+t.d.upsert("tenant, enrollment, session", "msg", "body", "reply", "state", "at"),
 		t.id, s.Enrollment, s.ID, s.MsgID, s.Body[:], s.Reply, s.State, mdm.Micros(s.At))
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "session", `DELETE FROM keelson_windows_session WHERE tenant = ?1 AND enrollment = ?2 AND id NOT IN
-		(SELECT id FROM keelson_windows_session WHERE tenant = ?1 AND enrollment = ?2 ORDER BY id DESC LIMIT 4)`, t.id, s.Enrollment)
+	_, err = t.exec(ctx, "session", `DELETE FROM keelson_windows_session WHERE tenant = ? AND enrollment = ? AND id NOT IN (SELECT id FROM
+		(SELECT id FROM keelson_windows_session WHERE tenant = ? AND enrollment = ? ORDER BY id DESC LIMIT 4) k)`, t.id, s.Enrollment, t.id, s.Enrollment)
 	return err
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed 
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, t.id, h[:], nonNil(sealed))
+	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?)`+t.d.upsert("sha"), t.id, h[:], nonNil(sealed))
 	return err
 }
 
@@ -35,9 +36,10 @@ func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash)
 const queueColumns = `seq, tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
 	not_before, expires, resource, supersede, idempotency, redelivery, queued_at, sent_at, sent, held_at`
 
-// entryColumns reads an entry from a table aliased q, with its content as c.
+// entryColumns reads an entry from a table aliased q. The content's row, which
+// many devices read, is not one that a statement with a lock may hold.
 const entryColumns = `q.seq, q.enrollment, q.lane, q.uid, q.generation, q.owner, q.ref_key, q.ref_order, q.kind,
-	c.sha, q.not_before, q.expires, q.resource, q.supersede, coalesce(q.idempotency, ''), q.redelivery,
+	(SELECT sha FROM keelson_content c WHERE c.id = q.content), q.not_before, q.expires, q.resource, q.supersede, coalesce(q.idempotency, ''), q.redelivery,
 	q.queued_at, q.sent_at, q.sent, q.held_at`
 
 // entryRow scans entryColumns.
@@ -79,9 +81,9 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 	var idem sql.NullString
 	if e.Idempotency != "" {
 		idem = sql.NullString{String: e.Idempotency, Valid: true}
-		err := t.q.QueryRowContext(ctx, `SELECT uid, seq FROM keelson_queue WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3
-			UNION ALL SELECT uid, seq FROM keelson_done WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3`,
-			t.id, e.Enrollment, e.Idempotency).Scan(&e.ID, &e.Seq)
+		err := t.q.QueryRowContext(ctx, `SELECT uid, seq FROM keelson_queue WHERE tenant = ? AND enrollment = ? AND idempotency = ?
+			UNION ALL SELECT uid, seq FROM keelson_done WHERE tenant = ? AND enrollment = ? AND idempotency = ?`,
+			t.id, e.Enrollment, e.Idempotency, t.id, e.Enrollment, e.Idempotency).Scan(&e.ID, &e.Seq)
 		if err == nil {
 			return nil
 		}
@@ -91,21 +93,23 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 	}
 	const taken = "a command with this id exists"
 	var known bool
-	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ?1 AND uid = ?2)
-		OR EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ?1 AND uid = ?2)`, t.id, e.ID).Scan(&known); err != nil {
+	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ? AND uid = ?)
+		OR EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ? AND uid = ?)`, t.id, e.ID, t.id, e.ID).Scan(&known); err != nil {
 		return failure("read a command", err)
 	}
 	if known {
 		return mdm.Errorf(mdm.CodeConflict, "id", taken)
 	}
 	if e.Supersede != "" {
-		_, err := t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: e.Queued},
-			`enrollment = ? AND supersede = ? AND sent = 0`, e.Enrollment, e.Supersede)
+		seqs, err := t.waiting(ctx, `enrollment = ? AND supersede = ? AND sent = 0`+t.d.lock, e.Enrollment, e.Supersede)
 		if err != nil {
 			return err
 		}
+		if err := t.finish(ctx, ending{outcome: mdm.OutcomeSuperseded, at: e.Queued}, seqs...); err != nil {
+			return err
+		}
 	}
-	seq, err := t.insert(ctx, "queue", `INSERT INTO keelson_queue
+	seq, err := t.insertFrom(ctx, "queue", "seq", `INSERT INTO keelson_queue
 		(tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
 		 not_before, expires, resource, supersede, idempotency, redelivery, queued_at)
 		SELECT e.tenant, e.id, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ?
@@ -131,15 +135,33 @@ type ending struct {
 	at           time.Time
 }
 
-// finish moves the waiting entries that match to the history.
-func (t *tx) finish(ctx context.Context, d ending, where string, args ...any) (int64, error) {
-	n, err := t.exec(ctx, "done", `INSERT INTO keelson_done (`+queueColumns+`, outcome, code, detail, body, ended_at)
-		SELECT `+queueColumns+`, ?, ?, ?, ?, ? FROM keelson_queue WHERE tenant = ? AND `+where,
-		append([]any{d.outcome, d.code, d.detail, d.body, mdm.Micros(d.at), t.id}, args...)...)
-	if err != nil || n == 0 {
-		return n, err
+// waiting returns the sequences of waiting entries, and holds them when the
+// condition ends in a lock.
+func (t *tx) waiting(ctx context.Context, where string, args ...any) (seqs []int64, err error) {
+	err = t.each(ctx, "the queue", `SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where, append([]any{t.id}, args...),
+		func(rows *sql.Rows) error {
+			var seq int64
+			err := rows.Scan(&seq)
+			seqs = append(seqs, seq)
+			return err
+		})
+	return seqs, err
+}
+
+// finish moves waiting entries, which the unit holds, to the history.
+func (t *tx) finish(ctx context.Context, d ending, seqs ...int64) error {
+	if len(seqs) == 0 {
+		return nil
 	}
-	return t.exec(ctx, "queue", `DELETE FROM keelson_queue WHERE tenant = ? AND `+where, append([]any{t.id}, args...)...)
+	these, args := t.d.in(seqs)
+	_, err := t.exec(ctx, "done", `INSERT INTO keelson_done (`+queueColumns+`, outcome, code, detail, body, ended_at)
+		SELECT `+queueColumns+`, ?, ?, ?, ?, ? FROM keelson_queue WHERE `+t.d.plus+`tenant = ? AND seq `+these,
+		append([]any{d.outcome, d.code, d.detail, d.body, mdm.Micros(d.at), t.id}, args...)...)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "queue", `DELETE FROM keelson_queue WHERE `+t.d.plus+`tenant = ? AND seq `+these, append([]any{t.id}, args...)...)
+	return err
 }
 
 func (r queueRoom) Next(ctx context.Context, x mdm.Tx, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
@@ -169,8 +191,8 @@ func readyArgs(now time.Time, skipHeld bool) []any {
 func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
 	var out []queue.Handout
 	size := 0
-	err := t.each(ctx, "the queue", `SELECT `+entryColumns+`, c.sealed FROM keelson_queue q
-		JOIN keelson_content c ON c.id = q.content WHERE q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND `+ready+` ORDER BY q.lane, q.seq LIMIT ?`,
+	err := t.each(ctx, "the queue", `SELECT `+entryColumns+`, (SELECT sealed FROM keelson_content c WHERE c.id = q.content)
+		FROM keelson_queue q WHERE q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND `+ready+` ORDER BY q.lane, q.seq LIMIT ?`+t.d.lock,
 		slices.Concat([]any{t.id, e.Key, e.Generation}, readyArgs(p.Now, p.SkipHeld), []any{max(p.Limit, 1)}),
 		func(rows *sql.Rows) error {
 			var row entryRow
@@ -192,12 +214,9 @@ func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.
 		seqs[i] = out[i].Seq
 		out[i].SentAt, out[i].Sent = mdm.FromMicros(mdm.Micros(p.Now)), out[i].Sent+1
 	}
-	in, err := list(seqs)
-	if err != nil {
-		return nil, err
-	}
+	these, args := t.d.in(seqs)
 	_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET sent_at = ?, sent = sent + 1
-		WHERE +tenant = ? AND seq `+inList, mdm.Micros(p.Now), t.id, in)
+		WHERE `+t.d.plus+`tenant = ? AND seq `+these, append([]any{mdm.Micros(p.Now), t.id}, args...)...)
 	return out, err
 }
 
@@ -232,7 +251,7 @@ func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error
 	var leaves bool
 	err := t.q.QueryRowContext(ctx, `SELECT `+enrollmentColumns+`,
 		EXISTS (SELECT 1 FROM keelson_queue q WHERE q.tenant = e.tenant AND q.enrollment = e.id AND q.generation = e.generation AND `+ready+`)
-		FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host WHERE e.tenant = ? AND e.natural_key = ?`,
+		FROM keelson_enrollment e WHERE e.tenant = ? AND e.natural_key = ?`,
 		append(readyArgs(p.Now, p.SkipHeld), t.id, p.Natural)...).Scan(append(row.targets(), &leaves)...)
 	if err != nil {
 		if err = failure("enrollment", err); mdm.CodeOf(err) == mdm.CodeNotFound {
@@ -258,32 +277,42 @@ func (t *tx) file(ctx context.Context, e mdm.Enrollment, rep queue.Report) (queu
 		Command: rep.Command, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
 		Current: e.Generation, Outcome: rep.Outcome, Code: rep.Code, Detail: rep.Detail, At: rep.Now,
 	}
-	var was mdm.Outcome
-	var lateAt int64
-	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind, '', 0 FROM keelson_queue
-		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3
-		UNION ALL SELECT seq, generation, owner, ref_key, ref_order, kind, outcome, late_at FROM keelson_done
-		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3`, t.id, rep.Command, e.Key).
-		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, &was, &lateAt)
-	if err != nil {
-		if err = failure("command", err); mdm.CodeOf(err) == mdm.CodeNotFound {
-			return queue.Filed{Filing: queue.FilingForeign}, nil
-		}
-		return queue.Filed{}, err
+	const columns = `seq, generation, owner, ref_key, ref_order, kind`
+	targets := []any{&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind}
+	err := t.q.QueryRowContext(ctx, `SELECT `+columns+` FROM keelson_queue WHERE tenant = ? AND uid = ? AND enrollment = ?`+t.d.lock,
+		t.id, rep.Command, e.Key).Scan(targets...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t.fileLate(ctx, e, rep, &res, columns, targets)
 	}
-	switch {
-	case was == "" && rep.NotNow:
+	if err != nil {
+		return queue.Filed{}, t.judged(failure("command", err))
+	}
+	if rep.NotNow {
 		_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET held_at = ? WHERE tenant = ? AND seq = ?`, mdm.Micros(rep.Now), t.id, res.Seq)
 		return queue.Filed{Filing: queue.FilingNotNow}, err
-	case was == "":
-		_, err = t.finish(ctx, ending{rep.Outcome, rep.Code, rep.Detail, rep.Body, rep.Now}, `seq = ?`, res.Seq)
-		return queue.Filed{Filing: queue.FilingNew, Result: res}, err
+	}
+	err = t.finish(ctx, ending{rep.Outcome, rep.Code, rep.Detail, rep.Body, rep.Now}, res.Seq)
+	return queue.Filed{Filing: queue.FilingNew, Result: res}, err
+}
+
+// fileLate files a report on what has ended, or never was; targets are those of
+// res for the columns.
+func (t *tx) fileLate(ctx context.Context, e mdm.Enrollment, rep queue.Report, res *mdm.Result, columns string, targets []any) (queue.Filed, error) {
+	var was mdm.Outcome
+	var lateAt int64
+	err := t.q.QueryRowContext(ctx, `SELECT `+columns+`, outcome, late_at FROM keelson_done WHERE tenant = ? AND uid = ? AND enrollment = ?`+t.d.lock,
+		t.id, rep.Command, e.Key).Scan(append(targets, &was, &lateAt)...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return queue.Filed{Filing: queue.FilingForeign}, nil
+	case err != nil:
+		return queue.Filed{}, t.judged(failure("command", err))
 	case rep.NotNow, lateAt != 0, !endedWithout(was):
 		return queue.Filed{Filing: queue.FilingRepeated}, nil
 	}
 	_, err = t.exec(ctx, "done", `UPDATE keelson_done SET late_outcome = ?, late_code = ?, late_detail = ?, late_at = ?, body = ?
 		WHERE tenant = ? AND seq = ? AND late_at = 0`, rep.Outcome, rep.Code, rep.Detail, mdm.Micros(rep.Now), rep.Body, t.id, res.Seq)
-	return queue.Filed{Filing: queue.FilingLate, Result: res}, err
+	return queue.Filed{Filing: queue.FilingLate, Result: *res}, err
 }
 
 // endedWithout reports whether an entry with that outcome had ended without the

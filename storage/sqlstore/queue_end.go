@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,36 +11,41 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-// endAll ends the entries that match without the device, and returns what their
-// owners are told. Expired entries that had left end as unknown. The plus keeps
-// SQLite from reading all of the tenant's queue, which it thinks is less work
-// than a few rows by their key.
+// endAll ends the entries that match, in a condition with a lock, without the device, and returns what their
+// owners are told, with how many had left. Expired entries that had left end as
+// unknown.
 func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, where string, args ...any) (out []mdm.Result, sent int, err error) {
+	seqs, err := t.waiting(ctx, where, args...)
+	if err != nil || len(seqs) == 0 {
+		return nil, 0, err
+	}
+	these, keys := t.d.in(seqs)
+	ended := make(map[mdm.Outcome][]int64)
 	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.sent,
-		e.id, e.uid, e.host, e.generation, h.uid, h.platform
-		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant JOIN keelson_host h ON h.id = e.host
-		WHERE +q.tenant = ? AND q.seq IN (SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+`) ORDER BY q.seq`,
-		append([]any{t.id, t.id}, args...), func(rows *sql.Rows) error {
-			r := mdm.Result{Outcome: o, At: now}
-			var times int
-			if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, &times,
-				&r.Enrollment, &r.Life, &r.Host, &r.Current, &r.HostID, &r.Platform); err != nil {
-				return err
+		e.id, e.uid, e.host, e.generation, e.host_uid, e.platform
+		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant
+		WHERE `+t.d.plus+`q.tenant = ? AND q.seq `+these+` ORDER BY q.seq`, append([]any{t.id}, keys...), func(rows *sql.Rows) error {
+		r := mdm.Result{Outcome: o, At: now}
+		var times int
+		if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, &times,
+			&r.Enrollment, &r.Life, &r.Host, &r.Current, &r.HostID, &r.Platform); err != nil {
+			return err
+		}
+		if times > 0 {
+			sent++
+			if o == mdm.OutcomeExpired {
+				r.Outcome = mdm.OutcomeUnknown
 			}
-			if times > 0 {
-				sent++
-				if o == mdm.OutcomeExpired {
-					r.Outcome = mdm.OutcomeUnknown
-				}
-			}
-			out = append(out, r)
-			return nil
-		})
+		}
+		ended[r.Outcome] = append(ended[r.Outcome], r.Seq)
+		out = append(out, r)
+		return nil
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, r := range out {
-		if _, err := t.finish(ctx, ending{outcome: r.Outcome, at: now}, `seq = ?`, r.Seq); err != nil {
+	for _, o := range slices.Sorted(maps.Keys(ended)) {
+		if err := t.finish(ctx, ending{outcome: o, at: now}, ended[o]...); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -51,7 +57,7 @@ func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now t
 	if err != nil {
 		return "", mdm.Result{}, err
 	}
-	ended, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `uid = ? AND sent = 0`, id)
+	ended, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `uid = ? AND sent = 0`+t.d.lock, id)
 	if err != nil {
 		return "", mdm.Result{}, err
 	}
@@ -59,8 +65,8 @@ func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now t
 		return queue.Canceled, ended[0], nil
 	}
 	var waiting, done bool
-	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ?1 AND uid = ?2),
-		EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ?1 AND uid = ?2)`, t.id, id).Scan(&waiting, &done)
+	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ? AND uid = ?),
+		EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ? AND uid = ?)`, t.id, id, t.id, id).Scan(&waiting, &done)
 	switch {
 	case err != nil:
 		return "", mdm.Result{}, failure("read a command", err)
@@ -77,7 +83,7 @@ func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey,
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `enrollment = ? AND generation < ?`, k, gen)
+	out, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `enrollment = ? AND generation < ?`+t.d.lock, k, gen)
 	return out, err
 }
 
@@ -86,7 +92,7 @@ func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o 
 	if err != nil {
 		return 0, 0, err
 	}
-	out, left, err := t.endAll(ctx, mdm.OutcomeSuperseded, now, `enrollment = ? AND owner = ? AND ref_key = ?`, k, o, key)
+	out, left, err := t.endAll(ctx, mdm.OutcomeSuperseded, now, `enrollment = ? AND owner = ? AND ref_key = ?`+t.d.lock, k, o, key)
 	return len(out) - left, left, err
 }
 
@@ -95,7 +101,7 @@ func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit in
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := t.endAll(ctx, mdm.OutcomeExpired, now, `expires > 0 AND expires <= ? ORDER BY seq LIMIT ?`, mdm.Micros(now), limit)
+	out, _, err := t.endAll(ctx, mdm.OutcomeExpired, now, `expires > 0 AND expires <= ? ORDER BY seq LIMIT ?`+t.d.skip, mdm.Micros(now), limit)
 	return out, err
 }
 
@@ -116,13 +122,14 @@ func (r queueRoom) Waiting(ctx context.Context, tenant mdm.TenantID, now time.Ti
 	return keys, err
 }
 
-// eitherColumns reads waiting and ended entries alike.
-const (
-	waitingColumns = entryColumns + `, '' AS outcome, '' AS code, '' AS detail, NULL AS body, 0 AS ended_at,
+// waitingColumns and doneColumns read waiting and ended entries alike.
+func waitingColumns(t *tx) string {
+	return entryColumns + `, '' AS outcome, '' AS code, '' AS detail, ` + t.d.noBytes + ` AS body, 0 AS ended_at,
 		'' AS late_outcome, '' AS late_code, '' AS late_detail, 0 AS late_at`
-	doneColumns = entryColumns + `, q.outcome, q.code, q.detail, q.body, q.ended_at,
-		q.late_outcome, q.late_code, q.late_detail, q.late_at`
-)
+}
+
+const doneColumns = entryColumns + `, q.outcome, q.code, q.detail, q.body, q.ended_at,
+	q.late_outcome, q.late_code, q.late_detail, q.late_at`
 
 func scanDone(scan func(...any) error) (queue.Done, error) {
 	var row entryRow
@@ -143,10 +150,10 @@ func scanDone(scan func(...any) error) (queue.Done, error) {
 
 func (r queueRoom) Get(ctx context.Context, tenant mdm.TenantID, id mdm.CommandID) (d queue.Done, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		d, err = scanDone(t.q.QueryRowContext(ctx, `SELECT `+waitingColumns+` FROM keelson_queue q JOIN keelson_content c ON c.id = q.content
-			WHERE q.tenant = ?1 AND q.uid = ?2
-			UNION ALL SELECT `+doneColumns+` FROM keelson_done q JOIN keelson_content c ON c.id = q.content
-			WHERE q.tenant = ?1 AND q.uid = ?2`, t.id, id).Scan)
+		d, err = scanDone(t.q.QueryRowContext(ctx, `SELECT `+waitingColumns(t)+` FROM keelson_queue q
+			WHERE q.tenant = ? AND q.uid = ?
+			UNION ALL SELECT `+doneColumns+` FROM keelson_done q
+			WHERE q.tenant = ? AND q.uid = ?`, t.id, id, t.id, id).Scan)
 		return failure("command", err)
 	})
 	return d, err
@@ -157,11 +164,11 @@ func (r queueRoom) List(ctx context.Context, tenant mdm.TenantID, k mdm.Enrollme
 		before = 1<<63 - 1
 	}
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		return t.each(ctx, "commands", `SELECT `+waitingColumns+` FROM keelson_queue q JOIN keelson_content c ON c.id = q.content
-			WHERE q.tenant = ?1 AND q.enrollment = ?2 AND q.seq < ?3
-			UNION ALL SELECT `+doneColumns+` FROM keelson_done q JOIN keelson_content c ON c.id = q.content
-			WHERE q.tenant = ?1 AND q.enrollment = ?2 AND q.seq < ?3 ORDER BY 1 DESC LIMIT ?4`,
-			[]any{t.id, k, before, limit}, func(rows *sql.Rows) error {
+		return t.each(ctx, "commands", `SELECT `+waitingColumns(t)+` FROM keelson_queue q
+			WHERE q.tenant = ? AND q.enrollment = ? AND q.seq < ?
+			UNION ALL SELECT `+doneColumns+` FROM keelson_done q
+			WHERE q.tenant = ? AND q.enrollment = ? AND q.seq < ? ORDER BY 1 DESC LIMIT ?`,
+			[]any{t.id, k, before, t.id, k, before, limit}, func(rows *sql.Rows) error {
 				d, err := scanDone(rows.Scan)
 				out = append(out, d)
 				return err

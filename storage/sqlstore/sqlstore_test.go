@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/keelson-mdm/keelson/internal/dbtest"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/storage"
 	"github.com/keelson-mdm/keelson/storage/sqlstore"
@@ -102,14 +104,23 @@ const dumping = "-- dump\n"
 // dump reads every row of every table of ours, but sequences.
 func dump(t testing.TB, db *sql.DB) []storagetest.Line {
 	t.Helper()
+	return dumpTables(t, db, dbtest.Tables(t, db, dumping+"SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"))
+}
+
+func (s server) dump(t testing.TB, db *sql.DB) []storagetest.Line {
+	t.Helper()
+	return dumpTables(t, db, dbtest.Tables(t, db, s.TablesQuery()))
+}
+
+func dumpTables(t testing.TB, db *sql.DB, names []string) []storagetest.Line {
+	t.Helper()
 	tenants := map[string]mdm.TenantID{}
 	for _, row := range table(t, db, "SELECT id, name FROM keelson_tenant") {
 		tenants[row["id"]] = mdm.TenantID(row["name"])
 	}
 	var out []storagetest.Line
-	for _, tab := range table(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'keelson!_%' ESCAPE '!' ORDER BY name") {
-		name := tab["name"]
-		if name == "keelson_sequence" || name == "keelson_schema" {
+	for _, name := range names {
+		if name == "keelson_sequence" || name == "keelson_generation" || name == "keelson_schema" {
 			continue
 		}
 		var lines []storagetest.Line
@@ -135,7 +146,6 @@ func dump(t testing.TB, db *sql.DB) []storagetest.Line {
 func table(t testing.TB, db *sql.DB, query string) (out []map[string]string) {
 	t.Helper()
 	query = dumping + query
-	t.Helper()
 	rows, err := db.Query(query)
 	require.NoError(t, err)
 	defer rows.Close()
@@ -153,6 +163,9 @@ func table(t testing.TB, db *sql.DB, query string) (out []map[string]string) {
 			row[c] = fmt.Sprintf("%v", values[i])
 			if b, ok := values[i].([]byte); ok {
 				row[c] = fmt.Sprintf("%x", b)
+				if c != "sha" && utf8.Valid(b) && !strings.ContainsRune(string(b), 0) {
+					row[c] = string(b) // MySQL's names
+				}
 			}
 		}
 		out = append(out, row)

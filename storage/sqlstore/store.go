@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/keelson-mdm/keelson/apple"
 	"github.com/keelson-mdm/keelson/identity"
@@ -18,15 +19,23 @@ import (
 
 // Options are the choices of a [Store]; nil takes the zero value of each.
 type Options struct {
+	// Connections bounds how many connections of the pool the store uses at
+	// once on a server. 0 means twice the cores of this machine, at least 4,
+	// and never more than the pool allows. SQLite has one writer.
+	Connections int
+	// Wait is how long a request waits for one of them before it is told to
+	// come back, with [mdm.CodeBusy]. 0 means 5 seconds.
+	Wait time.Duration
 	// Fault fails writes, for tests. Nil fails none.
 	Fault storage.FaultHook
 }
 
 // Store is the backend. It is safe for concurrent use.
 type Store struct {
-	db     *sql.DB
-	fault  storage.FaultHook
-	writer writer
+	db    *sql.DB
+	d     *dialect
+	fault storage.FaultHook
+	turns turns
 
 	mu      sync.RWMutex
 	tenants map[mdm.TenantID]int64
@@ -35,36 +44,39 @@ type Store struct {
 var _ storage.Store = (*Store)(nil)
 
 // Open returns a store over the application's database, whose schema [Migrate]
-// has brought up. It takes one connection for itself until [Store.Close]; the
-// pool must allow at least two. What is missing is a [mdm.CodeInvalid] error
-// that says what to change.
+// has brought up. On SQLite it takes one connection for itself until
+// [Store.Close], and the pool must allow at least two. What is missing or set
+// wrong is a [mdm.CodeInvalid] error that says what to change.
 func Open(ctx context.Context, db *sql.DB, d Dialect, o *Options) (*Store, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	if n := db.Stats().MaxOpenConnections; n == 1 {
-		return nil, mdm.Errorf(mdm.CodeInvalid, "db", "the pool allows one connection, and the store keeps one for writing: allow at least two")
-	}
-	if d != SQLite {
-		return nil, unknownDialect(d)
-	}
-	s := &Store{db: db, fault: o.Fault, writer: newWriter(db), tenants: make(map[mdm.TenantID]int64)}
-	if err := s.writer.open(ctx); err != nil {
+	di, err := of(d)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkSchema(ctx, db, d); err != nil {
-		return nil, errors.Join(err, s.writer.close())
+	s := &Store{db: db, d: di, fault: o.Fault, tenants: make(map[mdm.TenantID]int64)}
+	if d == SQLite {
+		s.turns, err = openWriter(ctx, db)
+	} else {
+		s.turns, err = openPool(ctx, db, di, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSchema(ctx, db, di); err != nil {
+		return nil, errors.Join(err, s.turns.close())
 	}
 	return s, nil
 }
 
-// Close waits for the unit of work that runs and gives back the store's
-// connection; units that follow fail. The database stays open: it is the
+// Close waits for the units of work that run and gives back the store's
+// connections; units that follow fail. The database stays open: it is the
 // application's.
-func (s *Store) Close() error { return s.writer.close() }
+func (s *Store) Close() error { return s.turns.close() }
 
 // Ready reports why the store cannot be used now.
-func (s *Store) Ready(ctx context.Context) error { return checkSchema(ctx, s.db, SQLite) }
+func (s *Store) Ready(ctx context.Context) error { return checkSchema(ctx, s.db, s.d) }
 
 // Queue is the queue's room.
 func (s *Store) Queue() queue.Store { return queueRoom{s} }

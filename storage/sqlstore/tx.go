@@ -3,9 +3,10 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -13,6 +14,7 @@ import (
 // tx is a unit of work.
 type tx struct {
 	s      *Store
+	d      *dialect
 	q      Querier
 	tenant mdm.TenantID
 	id     int64 // the tenant's row key
@@ -27,7 +29,7 @@ func (t *tx) AfterCommit(f func()) { t.after = append(t.after, f) }
 // unitKey marks the context of a store's unit of work.
 type unitKey struct{ s *Store }
 
-// InTx runs fn in an immediate transaction.
+// InTx runs fn in a transaction, again when another stood in its way.
 func (s *Store) InTx(ctx context.Context, tenant mdm.TenantID, fn func(context.Context, mdm.Tx) error) error {
 	return s.unit(ctx, tenant, func(ctx context.Context, t *tx) error { return fn(ctx, t) })
 }
@@ -52,29 +54,46 @@ func (s *Store) unit(ctx context.Context, tenant mdm.TenantID, fn func(context.C
 	return nil
 }
 
-// commit runs fn in a transaction on the writer's connection, and rolls it back
-// when fn fails or panics.
-func (s *Store) commit(ctx context.Context, fn func(context.Context, *tx) error) error {
+// attempts is how often a unit of work is tried when others stand in its way.
+const attempts = 8
+
+// commit runs fn in a transaction, and rolls it back when fn fails or panics. It
+// begins again what another transaction stood in the way of.
+func (s *Store) commit(ctx context.Context, fn func(context.Context, *tx) error) (err error) {
 	if err := s.outside(ctx); err != nil {
 		return err
 	}
-	if err := s.writer.acquire(ctx); err != nil {
+	for n := range attempts {
+		if err = s.once(ctx, fn); !errors.Is(err, errAgain) || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, n)
+	}
+	return err
+}
+
+// pause lets the others go first: at random, and for longer each time.
+func pause(ctx context.Context, n int) {
+	t := time.NewTimer(rand.N(time.Millisecond << n))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (s *Store) once(ctx context.Context, fn func(context.Context, *tx) error) error {
+	u, err := s.turns.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer s.writer.release()
 	// Once begun, a unit is not interrupted half-way: it is short, and an
 	// interrupted statement would leave its fate to the driver.
 	work := context.WithoutCancel(ctx)
-	if err := s.writer.begin(work); err != nil {
-		return err
-	}
-	t := &tx{s: s, q: prepared{&s.writer}}
-	done := false
+	t := &tx{s: s, d: s.d, q: u}
 	defer func() {
 		t.dead = true
-		if !done {
-			s.writer.rollback(work)
-		}
+		u.end(work)
 	}()
 	if err := fn(context.WithValue(work, unitKey{s}, true), t); err != nil {
 		return err
@@ -82,11 +101,7 @@ func (s *Store) commit(ctx context.Context, fn func(context.Context, *tx) error)
 	if err := t.write("commit"); err != nil {
 		return err
 	}
-	if _, err := t.q.ExecContext(work, `COMMIT`); err != nil {
-		return failure("commit", err)
-	}
-	done = true
-	return nil
+	return failure("commit", u.commit(work))
 }
 
 // Join makes a unit of work of the application's own transaction: what fn
@@ -99,11 +114,12 @@ func (s *Store) Join(ctx context.Context, q Querier, tenant mdm.TenantID, fn fun
 	if err := s.outside(ctx); err != nil {
 		return err
 	}
-	id, err := s.tenantID(ctx, q, tenant)
+	own := foreign{q, s.d}
+	id, err := s.tenantID(ctx, own, tenant)
 	if err != nil {
 		return err
 	}
-	t := &tx{s: s, q: q, tenant: tenant, id: id}
+	t := &tx{s: s, d: s.d, q: own, tenant: tenant, id: id}
 	defer func() { t.dead = true }()
 	if err := fn(context.WithValue(ctx, unitKey{s}, true), t); err != nil {
 		return err
@@ -134,38 +150,32 @@ func (s *Store) join(x mdm.Tx) (*tx, error) {
 	return t, nil
 }
 
-// read runs fn with the pool, for a read of its own that is one statement.
+// read runs fn outside of units, for a read of its own that is one statement.
 func (s *Store) read(ctx context.Context, tenant mdm.TenantID, fn func(*tx) error) error {
-	if err := s.outside(ctx); err != nil {
-		return err
-	}
-	id, err := s.tenantID(ctx, s.db, tenant)
-	if err != nil {
-		return err
-	}
-	t := &tx{s: s, q: s.db, tenant: tenant, id: id}
-	defer func() { t.dead = true }()
-	return fn(t)
+	return s.look(ctx, tenant, s.turns.read, fn)
 }
 
 // snapshot is read for several statements that must see one state.
 func (s *Store) snapshot(ctx context.Context, tenant mdm.TenantID, fn func(*tx) error) error {
+	return s.look(ctx, tenant, s.turns.snapshot, fn)
+}
+
+func (s *Store) look(ctx context.Context, tenant mdm.TenantID, turn func(context.Context) (Querier, func(), error), fn func(*tx) error) error {
 	if err := s.outside(ctx); err != nil {
 		return err
 	}
-	id, err := s.tenantID(ctx, s.db, tenant)
+	q, done, err := turn(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return failure("begin to read", err)
-	}
-	t := &tx{s: s, q: r, tenant: tenant, id: id}
+	t := &tx{s: s, d: s.d, q: q, tenant: tenant}
 	defer func() {
 		t.dead = true
-		_ = r.Rollback() // nothing was written
+		done()
 	}()
+	if t.id, err = s.tenantID(ctx, q, tenant); err != nil {
+		return err
+	}
 	return fn(t)
 }
 
@@ -182,44 +192,114 @@ func (t *tx) write(what string) error {
 	return t.failed
 }
 
-// run runs a writing statement.
-func (t *tx) run(ctx context.Context, what, query string, args ...any) (sql.Result, int64, error) {
+// exec runs a writing statement and returns how many rows it touched.
+func (t *tx) exec(ctx context.Context, what, query string, args ...any) (int64, error) {
 	if err := t.write(what); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	r, err := t.q.ExecContext(ctx, query, args...)
 	var n int64
 	if err == nil {
 		n, err = r.RowsAffected()
 	}
-	if err = failure("write "+what, err); err != nil && !errors.Is(err, mdm.CodeConflict) {
+	return n, t.judged(failure("write "+what, err))
+}
+
+// judged notes an error that ends the unit: one of the database's, or any that
+// left no transaction to go on in.
+func (t *tx) judged(err error) error {
+	if err != nil && (t.d.aborts || !errors.Is(err, mdm.CodeConflict)) {
 		t.failed = err
 	}
-	return r, n, err
+	return err
 }
 
-// exec runs a writing statement and returns how many rows it touched.
-func (t *tx) exec(ctx context.Context, what, query string, args ...any) (int64, error) {
-	_, n, err := t.run(ctx, what, query, args...)
-	return n, err
+// insert runs an INSERT of one row and returns the key that the database made.
+// A row whose key is taken is a [mdm.CodeConflict] error, and the unit goes on.
+func (t *tx) insert(ctx context.Context, what, key, query string, args ...any) (int64, error) {
+	if t.d.returns { // the error of a taken key would end the transaction
+		query += " ON CONFLICT DO NOTHING"
+	}
+	id, err := t.insertFrom(ctx, what, key, query, args...)
+	if err == nil && id == 0 {
+		return 0, mdm.Errorf(mdm.CodeConflict, "", "write %s: %s", what, exists)
+	}
+	return id, err
 }
 
-// insert runs an INSERT of one row and returns the key that the database made,
-// or 0 when what the row is made of does not exist.
-func (t *tx) insert(ctx context.Context, what, query string, args ...any) (int64, error) {
-	r, n, err := t.run(ctx, what, query, args...)
-	if err != nil || n == 0 {
+// insertFrom is insert for INSERT … SELECT: 0 when there was nothing to insert.
+func (t *tx) insertFrom(ctx context.Context, what, key, query string, args ...any) (id int64, err error) {
+	if err := t.write(what); err != nil {
 		return 0, err
 	}
-	id, err := r.LastInsertId()
-	return id, failure("write "+what, err)
+	if t.d.returns {
+		err = t.q.QueryRowContext(ctx, query+" RETURNING "+key, args...).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, nil
+		}
+		return id, t.judged(failure("write "+what, err))
+	}
+	r, err := t.q.ExecContext(ctx, query, args...)
+	if err == nil {
+		var n int64
+		if n, err = r.RowsAffected(); err == nil && n > 0 {
+			id, err = r.LastInsertId()
+		}
+	}
+	return id, t.judged(failure("write "+what, err))
+}
+
+// touched turns an update that found no row into "no such row". MySQL counts what
+// changed and not what was found, so it is asked.
+func (t *tx) touched(ctx context.Context, n int64, err error, what, table, column string, key any) error {
+	if err != nil || n > 0 {
+		return err
+	}
+	if t.d.name == MySQL {
+		var found bool
+		err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+table+` WHERE tenant = ? AND `+column+` = ?)`, t.id, key).Scan(&found)
+		if err != nil || found {
+			return failure("read "+what, err)
+		}
+	}
+	return failure(what, sql.ErrNoRows)
+}
+
+// hold keeps rows as they are until the unit ends; the query ends in their
+// condition.
+func (t *tx) hold(ctx context.Context, what, query string, args ...any) error {
+	if t.d.lock == "" {
+		return nil
+	}
+	return t.each(ctx, what, query+t.d.lock, args, func(*sql.Rows) error { return nil })
+}
+
+// guarded runs a writing statement that may find a key taken, so that the unit
+// goes on after it.
+func (t *tx) guarded(ctx context.Context, what, query string, args ...any) (int64, error) {
+	if !t.d.aborts {
+		return t.exec(ctx, what, query, args...)
+	}
+	if _, err := t.q.ExecContext(ctx, `SAVEPOINT keelson`); err != nil {
+		return 0, t.judged(failure("guard "+what, err))
+	}
+	n, err := t.exec(ctx, what, query, args...)
+	if err == nil || !errors.Is(err, mdm.CodeConflict) {
+		return n, err
+	}
+	t.failed = nil
+	_, back := t.q.ExecContext(ctx, `ROLLBACK TO SAVEPOINT keelson`)
+	if back != nil {
+		return 0, t.judged(failure("guard "+what, back))
+	}
+	return n, err
 }
 
 // each runs a query and calls scan for every row.
 func (t *tx) each(ctx context.Context, what, query string, args []any, scan func(*sql.Rows) error) error {
 	rows, err := t.q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return failure("read "+what, err)
+		return t.judged(failure("read "+what, err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -227,14 +307,14 @@ func (t *tx) each(ctx context.Context, what, query string, args []any, scan func
 			return fmt.Errorf("read %s: %w", what, err)
 		}
 	}
-	return failure("read "+what, rows.Err())
+	return t.judged(failure("read "+what, rows.Err()))
 }
 
-// list is keys as one argument, for "IN (SELECT value FROM json_each(?))": one
-// statement for lists of every length.
-func list[K ~int64](keys []K) (string, error) {
-	b, err := json.Marshal(keys)
-	return string(b), err
+// in is a condition on a column: that its value is one of these keys.
+func in[K ~int64](t *tx, keys []K) (string, []any) {
+	ints := make([]int64, len(keys))
+	for i, k := range keys {
+		ints[i] = int64(k)
+	}
+	return t.d.in(ints)
 }
-
-const inList = `IN (SELECT value FROM json_each(?))`

@@ -10,14 +10,6 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Querier runs statements: a connection, or a transaction of the application's.
-// *sql.Tx and *sql.Conn have it.
-type Querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // writer is SQLite's one writer: a pinned connection, the statements prepared on
 // it, and a turn that one unit of work has at a time.
 type writer struct {
@@ -28,15 +20,22 @@ type writer struct {
 	closed bool
 }
 
-func newWriter(db *sql.DB) writer {
-	w := writer{db: db, turn: make(chan struct{}, 1)}
+func newWriter(db *sql.DB) *writer {
+	w := &writer{db: db, turn: make(chan struct{}, 1)}
 	w.turn <- struct{}{}
 	return w
 }
 
+func openWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	if n := db.Stats().MaxOpenConnections; n == 1 {
+		return nil, mdm.Errorf(mdm.CodeInvalid, "db", "the pool allows one connection, and the store keeps one for writing: allow at least two")
+	}
+	w := newWriter(db)
+	return w, w.open(ctx)
+}
+
 // acquire waits for the turn, for as long as ctx lasts.
 func (w *writer) acquire(ctx context.Context) error {
-	const ended = "the request ended before its unit of work began"
 	if err := ctx.Err(); err != nil {
 		return mdm.WrapError(mdm.CodeUnavailable, "", ended, err)
 	}
@@ -66,16 +65,27 @@ func (w *writer) open(ctx context.Context) error {
 	return nil
 }
 
-// begin begins a transaction, on another connection if this one broke since the
-// last.
-func (w *writer) begin(ctx context.Context) error {
+// begin waits for the turn and begins a transaction, on another connection if
+// this one broke since the last.
+func (w *writer) begin(ctx context.Context) (unit, error) {
+	if err := w.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.immediate(context.WithoutCancel(ctx)); err != nil {
+		w.release()
+		return nil, err
+	}
+	return &written{writer: w}, nil
+}
+
+func (w *writer) immediate(ctx context.Context) error {
 	for again := true; ; again = false {
 		if w.conn == nil {
 			if err := w.open(ctx); err != nil {
 				return err
 			}
 		}
-		_, err := prepared{w}.ExecContext(ctx, `BEGIN IMMEDIATE`)
+		_, err := w.ExecContext(ctx, `BEGIN IMMEDIATE`)
 		if broken := errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn); broken {
 			w.drop()
 			if again {
@@ -163,41 +173,70 @@ func checkPragmas(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// prepared runs statements on the pinned connection, each prepared once.
-type prepared struct{ w *writer }
+// read runs statements through the pool: they see the last commit.
+func (w *writer) read(context.Context) (Querier, func(), error) {
+	return foreign{w.db, &sqlite}, func() {}, nil
+}
 
-func (p prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st := p.w.stmts[query]; st != nil {
+func (w *writer) snapshot(ctx context.Context) (Querier, func(), error) {
+	t, err := w.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, nil, failure("begin to read", err)
+	}
+	return foreign{t, &sqlite}, func() { _ = t.Rollback() }, nil // nothing was written
+}
+
+// written is a unit of work on the writer's connection.
+type written struct {
+	*writer
+	committed bool
+}
+
+func (u *written) commit(ctx context.Context) error {
+	_, err := u.ExecContext(ctx, `COMMIT`)
+	u.committed = err == nil
+	return err
+}
+
+func (u *written) end(ctx context.Context) {
+	if !u.committed {
+		u.rollback(ctx)
+	}
+	u.release()
+}
+
+func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st := w.stmts[query]; st != nil {
 		return st, nil
 	}
-	st, err := p.w.conn.PrepareContext(ctx, query)
+	st, err := w.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	p.w.stmts[query] = st
+	w.stmts[query] = st
 	return st, nil
 }
 
-func (p prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := p.stmt(ctx, query)
+func (w *writer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	st, err := w.stmt(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(ctx, args...)
+	return st.ExecContext(ctx, plain(args)...)
 }
 
-func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := p.stmt(ctx, query)
+func (w *writer) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := w.stmt(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, args...)
+	return st.QueryContext(ctx, plain(args)...)
 }
 
-func (p prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	st, err := p.stmt(ctx, query)
+func (w *writer) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	st, err := w.stmt(ctx, query)
 	if err != nil { // let the row carry the error of the plain statement
-		return p.w.conn.QueryRowContext(ctx, query, args...)
+		return w.conn.QueryRowContext(ctx, query, plain(args)...)
 	}
-	return st.QueryRowContext(ctx, args...)
+	return st.QueryRowContext(ctx, plain(args)...)
 }

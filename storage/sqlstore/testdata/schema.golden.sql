@@ -131,6 +131,8 @@ CREATE TABLE keelson_enrollment (
   channel         TEXT NOT NULL,
   parent          INTEGER NOT NULL, -- the device channel of a user channel, 0 else
   host            INTEGER NOT NULL,
+  host_uid        TEXT NOT NULL, -- of the host, so that a poll reads one row
+  platform        TEXT NOT NULL, -- likewise
   generation      INTEGER NOT NULL,
   state           TEXT NOT NULL,
   pin             BLOB,
@@ -160,8 +162,7 @@ CREATE TABLE keelson_host (
   team        INTEGER NOT NULL,
   state       TEXT NOT NULL,
   person      TEXT NOT NULL DEFAULT '',
-  created_at  INTEGER NOT NULL,
-  plan        INTEGER NOT NULL DEFAULT 0
+  created_at  INTEGER NOT NULL
 );
 
 CREATE UNIQUE INDEX keelson_host_external ON keelson_host (tenant, external_id) WHERE external_id IS NOT NULL;
@@ -241,6 +242,13 @@ CREATE INDEX keelson_outbox_due ON keelson_outbox (tenant, due, seq);
 CREATE INDEX keelson_outbox_enrollment ON keelson_outbox (tenant, enrollment, seq);
 
 CREATE INDEX keelson_outbox_tenant ON keelson_outbox (tenant, seq);
+
+CREATE TABLE keelson_plan (
+  tenant   INTEGER NOT NULL,
+  host     INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (tenant, host)
+) WITHOUT ROWID;
 
 CREATE TABLE keelson_profile (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -32,8 +32,7 @@ CREATE TABLE keelson_host (
   team        INTEGER NOT NULL,
   state       TEXT NOT NULL,
   person      TEXT NOT NULL DEFAULT '',
-  created_at  INTEGER NOT NULL,
-  plan        INTEGER NOT NULL DEFAULT 0
+  created_at  INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX keelson_host_uid ON keelson_host (tenant, uid);
 CREATE UNIQUE INDEX keelson_host_external ON keelson_host (tenant, external_id) WHERE external_id IS NOT NULL;
@@ -58,6 +57,8 @@ CREATE TABLE keelson_enrollment (
   channel         TEXT NOT NULL,
   parent          INTEGER NOT NULL, -- the device channel of a user channel, 0 else
   host            INTEGER NOT NULL,
+  host_uid        TEXT NOT NULL, -- of the host, so that a poll reads one row
+  platform        TEXT NOT NULL, -- likewise
   generation      INTEGER NOT NULL,
   state           TEXT NOT NULL,
   pin             BLOB,
@@ -266,6 +267,15 @@ CREATE TABLE keelson_profile (
 CREATE UNIQUE INDEX keelson_profile_uid ON keelson_profile (tenant, uid);
 CREATE UNIQUE INDEX keelson_profile_slot ON keelson_profile (tenant, team, slot);
 CREATE UNIQUE INDEX keelson_profile_name ON keelson_profile (tenant, team, folded);
+
+-- A host's plan: what planning a host holds, apart from the host, which its
+-- check-ins hold.
+CREATE TABLE keelson_plan (
+  tenant   INTEGER NOT NULL,
+  host     INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (tenant, host)
+) WITHOUT ROWID;
 
 CREATE TABLE keelson_row (
   tenant      INTEGER NOT NULL,
