@@ -18,6 +18,7 @@ import (
 
 	"github.com/keelson-mdm/keelson"
 	"github.com/keelson-mdm/keelson/identity/ca"
+	"github.com/keelson-mdm/keelson/internal/dbtest"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/mdmtest"
 	"github.com/keelson-mdm/keelson/storage"
@@ -44,6 +45,35 @@ func backends(t *testing.T, test func(t *testing.T, open func(storage.FaultHook)
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(f storage.FaultHook) storage.Store { return openSQLite(t, filepath.Join(t.TempDir(), "k.db"), f) })
 	})
+	for _, s := range servers {
+		t.Run(string(s.dialect), func(t *testing.T) {
+			s.Need(t)
+			test(t, func(f storage.FaultHook) storage.Store { return s.open(t, f) })
+		})
+	}
+}
+
+// server is a dialect with a server that speaks it.
+type server struct {
+	*dbtest.Server
+	dialect sqlstore.Dialect
+}
+
+var servers = []server{{dbtest.PostgreSQL(), sqlstore.PostgreSQL}, {dbtest.MySQL(), sqlstore.MySQL}}
+
+// name returns the data source of an empty database with the schema.
+func (s server) name(t testing.TB) string {
+	t.Helper()
+	return s.Name(t, func(db *sql.DB) error { return sqlstore.Migrate(context.Background(), db, s.dialect) })
+}
+
+// open opens a store over an empty database until the test ends.
+func (s server) open(t testing.TB, f storage.FaultHook) storage.Store {
+	t.Helper()
+	store, err := sqlstore.Open(context.Background(), s.Open(t, s.name(t)), s.dialect, &sqlstore.Options{Fault: f})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	return store
 }
 
 func newInmem() storage.Store { return inmem.New(nil) }

@@ -42,7 +42,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, s := range servers {
+		s.Close()
+	}
+	os.Exit(code)
 }
 
 // serveProcess serves from a directory with a database, keys and an address.
@@ -67,14 +71,16 @@ func serveProcess(dir string) error {
 	if err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "k.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)")
+	driver, name, _ := strings.Cut(string(read("db")), " ")
+	dialect := map[string]sqlstore.Dialect{"sqlite": sqlstore.SQLite, "pgx": sqlstore.PostgreSQL, "mysql": sqlstore.MySQL}[driver]
+	db, err := sql.Open(driver, name)
 	if err != nil {
 		return err
 	}
-	if err := sqlstore.Migrate(ctx, db, sqlstore.SQLite); err != nil {
+	if err := sqlstore.Migrate(ctx, db, dialect); err != nil {
 		return err
 	}
-	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite, nil)
+	store, err := sqlstore.Open(ctx, db, dialect, nil)
 	if err != nil {
 		return err
 	}
@@ -175,13 +181,15 @@ type process struct {
 	cmd    *exec.Cmd
 }
 
-func newProcess(t *testing.T) *process {
+// newProcess makes one over a database: the names of a driver and a data source.
+func newProcess(t *testing.T, database string) *process {
 	dir := t.TempDir()
 	write := func(name string, b []byte) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600)) }
 	cert, key := authority()
 	certPEM, keyPEM, err := ca.MarshalPEM(cert, key)
 	require.NoError(t, err)
 	write("ca.pem", certPEM)
+	write("db", []byte(database))
 	write("ca.key", keyPEM)
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
@@ -253,13 +261,23 @@ func (p *process) call(method, path string, into any) error {
 	return json.Unmarshal(b, into)
 }
 
-// kills is how many SIGKILLs the server process gets.
-const kills = 50
-
-// TestSIGKILL kills the server process at fifty random moments of a fleet's life
-// and judges by what the devices saw.
+// TestSIGKILL kills the server process at fifty random moments of a fleet's life,
+// and at some more on each server, and judges by what the devices saw.
 func TestSIGKILL(t *testing.T) {
-	p := newProcess(t)
+	t.Run("sqlite", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "k.db")
+		underKills(t, "sqlite file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)", 50)
+	})
+	for _, s := range servers {
+		t.Run(string(s.dialect), func(t *testing.T) {
+			s.Need(t)
+			underKills(t, s.Driver()+" "+s.name(t), 20)
+		})
+	}
+}
+
+func underKills(t *testing.T, database string, kills int) {
+	p := newProcess(t, database)
 	p.start()
 	ctx := t.Context()
 	var macs []*mdmtest.Apple

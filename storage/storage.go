@@ -3,7 +3,7 @@
 // implement one room over tables of its own.
 //
 // Every room's interface is its contract, and storagetest holds each backend to
-// it: inmem for tests, sqlstore for SQLite.
+// it: inmem for tests, sqlstore for SQLite, PostgreSQL and MySQL.
 package storage
 
 import (

@@ -5,12 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"github.com/go-sql-driver/mysql"   // registers the driver "mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	_ "modernc.org/sqlite"             // registers the driver "sqlite"
 
 	"github.com/keelson-mdm/keelson/storage"
 	"github.com/keelson-mdm/keelson/storage/inmem"
@@ -39,11 +44,15 @@ func openDatabase(ctx context.Context, spec string, d dataDir) (*database, error
 		}
 		return openSQLite(ctx, rest)
 	case "postgres", "postgresql":
-		return nil, errors.New("-db: PostgreSQL comes in a later version: use sqlite:PATH")
+		return openServer(ctx, "pgx", spec, sqlstore.PostgreSQL)
 	case "mysql":
-		return nil, errors.New("-db: MySQL and MariaDB come in a later version: use sqlite:PATH")
+		name, err := mysqlName(spec)
+		if err != nil {
+			return nil, err
+		}
+		return openServer(ctx, "mysql", name, sqlstore.MySQL)
 	}
-	return nil, errors.New("-db: use memory: or sqlite:PATH") // not what was given: it may hold a password
+	return nil, errors.New("-db: use memory:, sqlite:PATH, postgres://… or mysql://…") // not what was given: it may hold a password
 }
 
 func openSQLite(ctx context.Context, path string) (*database, error) {
@@ -63,10 +72,26 @@ func openSQLite(ctx context.Context, path string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sqlstore.Migrate(ctx, db, sqlstore.SQLite); err != nil {
+	return openStore(ctx, db, sqlstore.SQLite)
+}
+
+// openServer connects to a database server.
+func openServer(ctx context.Context, driver, name string, d sqlstore.Dialect) (*database, error) {
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		return nil, errors.New("-db: this is no address of a database server") // the error may quote a password
+	}
+	// database/sql keeps two idle connections and opens the rest anew.
+	db.SetMaxIdleConns(2 * runtime.GOMAXPROCS(0))
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return openStore(ctx, db, d)
+}
+
+func openStore(ctx context.Context, db *sql.DB, d sqlstore.Dialect) (*database, error) {
+	if err := sqlstore.Migrate(ctx, db, d); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	store, err := sqlstore.Open(ctx, db, sqlstore.SQLite, nil)
+	store, err := sqlstore.Open(ctx, db, d, nil)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -74,6 +99,30 @@ func openSQLite(ctx context.Context, path string) (*database, error) {
 		Store: store, lasts: true,
 		close: func() error { return errors.Join(store.Close(), db.Close()) },
 	}, nil
+}
+
+// mysqlName is the driver's data source name of mysql://user:password@host:port/database.
+func mysqlName(spec string) (string, error) {
+	u, err := url.Parse(spec)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") == "" {
+		return "", errors.New("-db: mysql needs mysql://user:password@host:port/database")
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), "3306")
+	}
+	c := mysql.NewConfig()
+	c.Net, c.Addr, c.DBName = "tcp", host, strings.Trim(u.Path, "/")
+	c.User = u.User.Username()
+	c.Passwd, _ = u.User.Password()
+	if u.RawQuery == "" {
+		return c.FormatDSN(), nil
+	}
+	name := c.FormatDSN()
+	if strings.Contains(name, "?") {
+		return name + "&" + u.RawQuery, nil
+	}
+	return name + "?" + u.RawQuery, nil
 }
 
 // sqliteName is the data source name of a file.

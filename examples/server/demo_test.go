@@ -14,9 +14,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keelson-mdm/keelson"
+	"github.com/keelson-mdm/keelson/internal/dbtest"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/mdmtest"
 	"github.com/keelson-mdm/keelson/profiles"
@@ -278,4 +280,40 @@ func TestDemoInMemory(t *testing.T) {
 	s.fleet(8)
 	require.NoFileExists(t, filepath.Join(data, "demo", "mac.json"))
 	require.NoFileExists(t, filepath.Join(data, "keelson.db"))
+}
+
+// TestDemoOnServers is the same over a database that a vendor runs already.
+func TestDemoOnServers(t *testing.T) {
+	for name, s := range map[string]*dbtest.Server{"PostgreSQL": dbtest.PostgreSQL(), "MySQL": dbtest.MySQL()} {
+		t.Run(name, func(t *testing.T) {
+			defer s.Close()
+			t.Run("demo", func(t *testing.T) {
+				spec := s.Blank(t)
+				if s.Driver() == "mysql" {
+					c, err := mysql.ParseDSN(spec)
+					require.NoError(t, err)
+					if c.Net != "tcp" {
+						t.Skip("-db reaches servers over TCP")
+					}
+					u := url.URL{Scheme: "mysql", Host: c.Addr, Path: "/" + c.DBName, User: url.UserPassword(c.User, c.Passwd)}
+					spec = u.String()
+				}
+				data := filepath.Join(t.TempDir(), "data")
+				var before map[string]keelson.HostDetail
+				listen := "127.0.0.1:0"
+				t.Run("first", func(t *testing.T) {
+					first := startHere(t, data, "-demo", "-db", spec)
+					before = first.fleet(8)
+					u, err := url.Parse(first.url)
+					require.NoError(t, err)
+					listen = u.Host
+				})
+				t.Run("again", func(t *testing.T) {
+					for serial, h := range startHere(t, data, "-demo", "-db", spec, "-listen", listen).fleet(8) {
+						require.Equal(t, before[serial].ID, h.ID, "it goes on where it was")
+					}
+				})
+			})
+		})
+	}
 }

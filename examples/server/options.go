@@ -37,7 +37,7 @@ func readOptions(args []string, env func(string) (string, bool), usage io.Writer
 	fs.StringVar(&o.listen, "listen", "localhost:8443", "`address` to serve on")
 	fs.StringVar(&o.url, "url", "", "`URL` at which devices reach this server; it stands in every enrollment and cannot change later (default made from -listen)")
 	fs.StringVar(&o.data, "data", "keelson-data", "`directory` of everything that is kept; secrets are in it")
-	fs.StringVar(&o.db, "db", "", "database: sqlite:`PATH` or memory: (default sqlite:keelson.db in the data directory)")
+	fs.StringVar(&o.db, "db", "", "database: sqlite:`PATH`, postgres://…, mysql://… or memory: (default sqlite:keelson.db in the data directory)")
 	fs.StringVar(&o.apnsCert, "apns-cert", "", "PEM `file` of the MDM push certificate; without one, Apple devices come when they come")
 	fs.StringVar(&o.apnsKey, "apns-key", "", "PEM `file` of its key (default the file of -apns-cert)")
 	fs.StringVar(&o.topic, "topic", "", "push `topic` (default that of -apns-cert); without one, no Apple device can enroll")

@@ -77,17 +77,33 @@ func TestHelpAndWrongFlags(t *testing.T) {
 	require.Equal(t, 2, run(t.Context(), []string{"-nonsense"}, environment(nil), &out, &out))
 }
 
-func TestDatabasesToCome(t *testing.T) {
+func TestWrongDatabases(t *testing.T) {
 	for spec, want := range map[string]string{
-		"postgres://ada:lovelace@db/mdm": "PostgreSQL comes in a later version",
-		"mysql://ada:lovelace@db/mdm":    "MySQL and MariaDB come in a later version",
-		"oracle:lovelace":                "use memory: or sqlite:PATH",
-		"sqlite:":                        "needs the path",
+		"postgres://ada:lovelace@127.0.0.1:1/mdm?connect_timeout=1": "the schema could not be brought up to date",
+		"postgres://ada:lovelace@127.0.0.1:port/mdm":                "the schema could not be brought up to date",
+		"mysql://ada:lovelace@127.0.0.1:1/mdm?timeout=1s":           "the schema could not be brought up to date",
+		"mysql://ada:lovelace@127.0.0.1":                            "mysql needs mysql://",
+		"mysql:lovelace":                                            "mysql needs mysql://",
+		"oracle:lovelace":                                           "use memory:, sqlite:PATH, postgres://… or mysql://…",
+		"sqlite:":                                                   "needs the path",
 	} {
 		var out bytes.Buffer
 		require.Equal(t, 1, run(t.Context(), []string{"-db", spec, "-data", t.TempDir(), "-listen", "127.0.0.1:0"}, environment(nil), &out, &out))
 		require.Contains(t, out.String(), want)
 		require.NotContains(t, out.String(), "lovelace", "an address may hold a password")
+	}
+}
+
+func TestMySQLNames(t *testing.T) {
+	for spec, want := range map[string]string{
+		"mysql://root@127.0.0.1:3307/mdm":               "root@tcp(127.0.0.1:3307)/mdm",
+		"mysql://ada:love%40lace@db/mdm?tls=true":       "ada:love@lace@tcp(db:3306)/mdm?tls=true",
+		"mysql://ada:secret@[::1]/mdm":                  "ada:secret@tcp([::1]:3306)/mdm",
+		"mysql://root@db/mdm?timeout=3s&readTimeout=9s": "root@tcp(db:3306)/mdm?timeout=3s&readTimeout=9s",
+	} {
+		name, err := mysqlName(spec)
+		require.NoError(t, err)
+		require.Equal(t, want, name)
 	}
 }
 

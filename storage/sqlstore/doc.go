@@ -15,4 +15,24 @@
 // says what to change. A unit of work of ours inside a write transaction of the
 // application's on the same database would wait for itself: it fails after the
 // busy timeout, and [Store.Join] is what to use instead.
+//
+// # PostgreSQL and MySQL
+//
+// Units of work are READ COMMITTED transactions, many at once and no more than
+// [Options].Connections, whatever the application's pool allows; who finds none
+// free in time is answered [mdm.CodeBusy]. A unit that another stands in the way of
+// (a deadlock, a serialization failure) begins again by itself. Open checks the
+// server's version, encoding, SQL mode and isolation, and says what to change.
+// MySQL means MySQL 8 or MariaDB 10.6 and later; the suite runs on MariaDB.
+//
+// # Lock order
+//
+// Whoever holds rows takes them in this order, so that nobody waits for each other:
+//
+//	tenant (definitions) → enrollment → host → plan → queue → row → marks, outbox
+//
+// An idle poll holds nothing. A check-in holds its enrollment, and its host when it
+// changes it; planning holds plans, in key order, and neither enrollments nor
+// hosts. Marks, events and members are inserts. What is claimed (marks, walks,
+// events) is claimed with SKIP LOCKED.
 package sqlstore
