@@ -72,6 +72,19 @@ type Store interface {
 	List(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, before int64, limit int) ([]Done, error)
 }
 
+// Reporter is what a backend may do beside [Store]: the whole of a report in one
+// step.
+type Reporter interface {
+	// Report is File, the owner's evidence and Next in one step, for the report
+	// that devices send most: of a channel in good standing, on a waiting
+	// instruction of [mdm.OwnerProfiles], one whose Ref has a key. It judges the
+	// caller as Poll does, files, acknowledges and marks as the profiles room
+	// does for that result, and hands out what is next. Of every other report
+	// taken is not set and nothing has changed: its caller does the same step by
+	// step, in a unit of work.
+	Report(ctx context.Context, t mdm.TenantID, p Poll, r Report) (a Answer, f Filed, taken bool, err error)
+}
+
 // CancelAnswer is the truthful answer to a cancel.
 type CancelAnswer string
 

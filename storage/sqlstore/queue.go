@@ -220,50 +220,6 @@ func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.
 	return out, err
 }
 
-// Poll reads first: only when something can leave does it become a unit of
-// work, in which everything is judged again and marked.
-func (r queueRoom) Poll(ctx context.Context, tenant mdm.TenantID, p queue.Poll) (a queue.Answer, err error) {
-	leaves := false
-	err = r.s.read(ctx, tenant, func(t *tx) error {
-		a, leaves, err = t.judge(ctx, p)
-		return err
-	})
-	if err != nil || !leaves {
-		return a, err
-	}
-	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		if a, leaves, err = t.judge(ctx, p); err != nil || !leaves {
-			return err
-		}
-		a.Handouts, err = t.next(ctx, a.Enrollment, p)
-		return err
-	})
-	if err != nil {
-		return queue.Answer{}, err
-	}
-	return a, nil
-}
-
-// judge reads the caller's enrollment and whether anything can leave, in one
-// statement.
-func (t *tx) judge(ctx context.Context, p queue.Poll) (queue.Answer, bool, error) {
-	var row enrollmentRow
-	var leaves bool
-	err := t.q.QueryRowContext(ctx, `SELECT `+enrollmentColumns+`,
-		EXISTS (SELECT 1 FROM keelson_queue q WHERE q.tenant = e.tenant AND q.enrollment = e.id AND q.generation = e.generation AND `+ready+`)
-		FROM keelson_enrollment e WHERE e.tenant = ? AND e.natural_key = ?`,
-		append(readyArgs(p.Now, p.SkipHeld), t.id, p.Natural)...).Scan(append(row.targets(), &leaves)...)
-	if err != nil {
-		if err = failure("enrollment", err); mdm.CodeOf(err) == mdm.CodeNotFound {
-			return queue.Answer{}, false, nil
-		}
-		return queue.Answer{}, false, err
-	}
-	e := row.enrollment()
-	a := queue.Answer{Standing: queue.Stand(&e, p.Pin), Enrollment: e}
-	return a, leaves && !p.Judge && a.Standing == queue.StandingGood, nil
-}
-
 func (r queueRoom) File(ctx context.Context, x mdm.Tx, e mdm.Enrollment, rep queue.Report) (queue.Filed, error) {
 	t, err := r.s.join(x)
 	if err != nil {

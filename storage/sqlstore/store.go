@@ -79,7 +79,12 @@ func (s *Store) Close() error { return s.turns.close() }
 func (s *Store) Ready(ctx context.Context) error { return checkSchema(ctx, s.db, s.d) }
 
 // Queue is the queue's room.
-func (s *Store) Queue() queue.Store { return queueRoom{s} }
+func (s *Store) Queue() queue.Store {
+	if s.d.name == PostgreSQL {
+		return reporting{queueRoom{s}}
+	}
+	return queueRoom{s}
+}
 
 // Identity is identity's room.
 func (s *Store) Identity() identity.Store { return identityRoom{s} }

@@ -54,6 +54,7 @@ func Run(t *testing.T, h Harness) {
 		{"queue/insert", queueInsert()},
 		{"queue/poll", queuePoll()},
 		{"queue/report", queueReport()},
+		{"queue/one step", queueOneStep()},
 		{"queue/late", queueLate()},
 		{"queue/cancel", queueCancel()},
 		{"queue/end", queueEnd()},
