@@ -109,7 +109,7 @@ func (s *scanner) token(t xml.Token) error {
 func (s *scanner) start(n xml.Name) error {
 	kind := elementOf(n.Local)
 	if kind == none || n.Space != "" {
-		return s.errorf("<%.40s> is not an element of property lists", n.Local)
+		return s.errorf("%s is not an element of property lists", tag(n.Local))
 	}
 	if s.done {
 		return s.errorf("something follows the end of the property list")
@@ -174,7 +174,7 @@ func (s *scanner) place(kind element, name string) error {
 
 func (s *scanner) end(name string) error {
 	if len(s.open) == 0 || s.top().name != name {
-		return s.errorf("</%.40s> closes nothing", name)
+		return s.errorf("the end of %s closes nothing", tag(name))
 	}
 	f := s.top()
 	switch f.kind {
