@@ -61,7 +61,8 @@ func New(c Config) (*MDM, error) {
 // rooms makes the engines.
 func (m *MDM) rooms(box *mdm.Box) (err error) {
 	c := &m.c
-	m.queue, err = queue.New(queue.Config{Store: c.Store.Queue(), Box: box, Clock: c.Clock, Rand: c.Rand})
+	m.queue, err = queue.New(queue.Config{Store: c.Store.Queue(), Box: box, Clock: c.Clock, Rand: c.Rand,
+		Evidence: func(mdm.TenantID) { m.profiles.Kick() }})
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,15 @@ func (c *call) command(ctx context.Context, res *command.Result) ([]byte, error)
 	} else {
 		r.NotNow = true
 	}
+	if !r.NotNow && r.carries == (carried{}) {
+		switch a, _, taken, err := c.s.c.Queue.Report(ctx, c.t, p, r.Report); {
+		case err != nil:
+			return nil, err
+		case taken:
+			c.s.c.Seen(c.t, a.Enrollment.Host)
+			return c.encode(ctx, p, a.Handouts)
+		}
+	}
 	hs, err := c.file(ctx, p, &r)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ type Identity interface {
 // Queue is what Apple MDM needs of [queue.Queue].
 type Queue interface {
 	Poll(ctx context.Context, t mdm.TenantID, p queue.Poll) (queue.Answer, error)
+	// Report may do a whole report in one step; see [queue.Reporter].
+	Report(ctx context.Context, t mdm.TenantID, p queue.Poll, r queue.Report) (queue.Answer, queue.Filed, bool, error)
 	File(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, r queue.Report) (queue.Filed, error)
 	Next(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error)
 }

@@ -57,6 +57,10 @@ func New(c Config) (*Engine, error) {
 	return &Engine{c: c, docs: library{limit: libraryLimit}, wake: make(chan struct{}, 1)}, nil
 }
 
+// Kick makes a running reconciliation look for work at once: evidence came. It
+// never blocks.
+func (g *Engine) Kick() { g.kick() }
+
 // kick makes a running reconciliation look for work at once. It never blocks.
 func (g *Engine) kick() {
 	select {

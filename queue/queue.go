@@ -17,24 +17,32 @@ const (
 	maxDetail  = 1024
 )
 
-// Config is what a [Queue] needs. All fields are required.
+// Config is what a [Queue] needs. All fields but Evidence are required.
 type Config struct {
 	Store Store
 	Box   *mdm.Box
 	Clock mdm.Clock
 	Rand  io.Reader
+	// Evidence is called after a report was taken in one step, see [Reporter]:
+	// its owner has something to look at. It must not block. Nil tells nobody.
+	Evidence func(mdm.TenantID)
 }
 
 // Queue is the command queue over a [Store]: it checks commands, stores their
 // content once and sealed, and opens what leaves. It is safe for concurrent use.
-type Queue struct{ c Config }
+type Queue struct {
+	c        Config
+	reporter Reporter // nil where the backend has none
+}
 
 // New returns a queue.
 func New(c Config) (*Queue, error) {
 	if c.Store == nil || c.Box == nil || c.Clock == nil || c.Rand == nil {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "queue", "Store, Box, Clock and Rand are required")
 	}
-	return &Queue{c: c}, nil
+	q := &Queue{c: c}
+	q.reporter, _ = c.Store.(Reporter)
+	return q, nil
 }
 
 const contentTable, resultTable = "content", "result"
@@ -136,6 +144,27 @@ func (q *Queue) Poll(ctx context.Context, t mdm.TenantID, p Poll) (Answer, error
 	}
 	q.open(t, a.Handouts)
 	return a, nil
+}
+
+// Report does the whole of a report in one step where the backend can; see
+// [Reporter]. When taken is not set nothing has happened, and the caller does it
+// step by step.
+func (q *Queue) Report(ctx context.Context, t mdm.TenantID, p Poll, r Report) (a Answer, f Filed, taken bool, err error) {
+	if q.reporter == nil {
+		return Answer{}, Filed{}, false, nil
+	}
+	if err := q.sealReport(t, &r); err != nil {
+		return Answer{}, Filed{}, false, err
+	}
+	a, f, taken, err = q.reporter.Report(ctx, t, p, r)
+	if err != nil || !taken {
+		return Answer{}, Filed{}, false, err
+	}
+	if q.c.Evidence != nil {
+		q.c.Evidence(t)
+	}
+	q.open(t, a.Handouts)
+	return a, f, true, nil
 }
 
 // File ends or holds a reported entry in the caller's unit of work.
