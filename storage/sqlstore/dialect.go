@@ -28,6 +28,14 @@ type dialect struct {
 	numbered bool // arguments are $1, $2, …
 	returns  bool // a key that the database made is read by RETURNING
 	aborts   bool // a failed statement ends its transaction
+	// keyed is behind a table whose rows are found by their key and nothing
+	// else. InnoDB locks what it looks at: the rows of the index that it chose,
+	// and then those of the key. Who came by another index waits for the one
+	// that waits for him. Where keyed is set rows are found first, without a
+	// lock, and then held, changed and deleted by their keys.
+	keyed string
+	// del begins the deletion of rows of a table by their keys.
+	del func(table string) string
 
 	plus    string                    // in front of a column that SQLite must not choose an index by
 	by      func(index string) string // behind a table that SQLite must read by that index
@@ -109,6 +117,8 @@ func merge(table, key, column, choose string) string {
 	return " ON CONFLICT (" + key + ") DO UPDATE SET " + column + " = " + choose + "(" + table + "." + column + ", excluded." + column + ")"
 }
 
+func deleteFrom(table string) string { return "DELETE FROM " + table }
+
 // lower is the lower of SQLite and PostgreSQL.
 func lower(column string) string { return "lower(" + column + ")" }
 
@@ -116,6 +126,7 @@ func lower(column string) string { return "lower(" + column + ")" }
 var sqlite = dialect{
 	name: SQLite,
 	by:   func(index string) string { return " INDEXED BY " + index },
+	del:  deleteFrom,
 	plus: "+", greater: "max", less: "min", noBytes: "NULL",
 	upsert: onConflict, merge: merge, lower: lower,
 	in: func(keys []int64) (string, []any) {
@@ -135,6 +146,7 @@ var sqlite = dialect{
 var postgres = dialect{
 	name: PostgreSQL, numbered: true, returns: true, aborts: true,
 	by:   func(string) string { return "" },
+	del:  deleteFrom,
 	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED", greater: "greatest", less: "least", noBytes: "CAST(NULL AS bytea)",
 	upsert: onConflict, merge: merge, lower: lower,
 	in: func(keys []int64) (string, []any) {
@@ -151,9 +163,11 @@ var postgres = dialect{
 
 // mysql is MySQL 8 and MariaDB 10.6 and later.
 var mysql = dialect{
-	name: MySQL,
-	by:   func(string) string { return "" },
-	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED", greater: "greatest", less: "least", noBytes: "NULL",
+	name:  MySQL,
+	by:    func(string) string { return "" },
+	keyed: " FORCE INDEX (PRIMARY)",
+	del:   func(table string) string { return "DELETE " + table + " FROM " + table + " FORCE INDEX (PRIMARY)" },
+	lock:  " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED", greater: "greatest", less: "least", noBytes: "NULL",
 	upsert: func(key string, columns ...string) string {
 		if len(columns) == 0 {
 			first, _, _ := strings.Cut(key, ",")

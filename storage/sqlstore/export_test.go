@@ -16,3 +16,6 @@ func (s *Store) Break() {
 
 // Writer is the connection on which a store writes now; nil between two.
 func (s *Store) Writer() *sql.Conn { return s.turns.(*writer).conn }
+
+// Begins is how a store's units of work begin on a server; nil is the default.
+func (s *Store) Begins() *sql.TxOptions { return s.turns.(*pool).begun }

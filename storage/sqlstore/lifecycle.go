@@ -161,9 +161,14 @@ func (r lifecycleRoom) HostTx(ctx context.Context, x mdm.Tx, k mdm.HostKey) (mdm
 // held reads a host and holds it until the unit ends. Whoever holds a host and
 // its channels takes the channels first, as check-ins do.
 func (t *tx) held(ctx context.Context, k mdm.HostKey) (mdm.Host, error) {
-	err := t.hold(ctx, "enrollments", `SELECT id FROM keelson_enrollment WHERE tenant = ? AND host = ? ORDER BY id`, t.id, k)
-	if err != nil {
-		return mdm.Host{}, err
+	if t.d.lock != "" {
+		channels, err := t.numbers(ctx, `SELECT id FROM keelson_enrollment WHERE tenant = ? AND host = ? ORDER BY id`, t.id, k)
+		if err == nil {
+			_, err = t.holdKeys(ctx, "keelson_enrollment", "id", channels, t.d.lock, "")
+		}
+		if err != nil {
+			return mdm.Host{}, err
+		}
 	}
 	return t.host(ctx, byTenant+`h.id = ?`+t.d.lock, k)
 }
@@ -251,7 +256,18 @@ func (r lifecycleRoom) EnrollmentsOf(ctx context.Context, x mdm.Tx, k mdm.HostKe
 	if err != nil {
 		return nil, err
 	}
-	return t.enrollments(ctx, `e.host = ? ORDER BY e.id`+t.d.lock, k)
+	es, err := t.enrollments(ctx, `e.host = ? ORDER BY e.id`+inline(t.d), k)
+	if err != nil || t.d.keyed == "" || len(es) == 0 {
+		return es, err
+	}
+	keys := make([]int64, len(es))
+	for i := range es {
+		keys[i] = int64(es[i].Key)
+	}
+	if _, err := t.holdKeys(ctx, "keelson_enrollment", "id", keys, t.d.lock, ""); err != nil {
+		return nil, err
+	}
+	return t.enrollments(ctx, `e.host = ? ORDER BY e.id`, k)
 }
 
 func (r lifecycleRoom) SetPerson(ctx context.Context, x mdm.Tx, k mdm.HostKey, person string) error {

@@ -44,6 +44,17 @@ func (r profilesRoom) MarkDue(ctx context.Context, x mdm.Tx, h mdm.HostKey, at t
 	return err
 }
 
+// numbers reads one column of keys.
+func (t *tx) numbers(ctx context.Context, query string, args ...any) (out []int64, err error) {
+	err = t.each(ctx, "keys", query, args, func(rows *sql.Rows) error {
+		var k int64
+		err := rows.Scan(&k)
+		out = append(out, k)
+		return err
+	})
+	return out, err
+}
+
 // keys reads one column of host keys.
 func (t *tx) keys(ctx context.Context, query string, args ...any) (out []mdm.HostKey, err error) {
 	err = t.each(ctx, "marks", query, args, func(rows *sql.Rows) error {
@@ -88,41 +99,67 @@ func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit 
 
 // dirty takes the hosts of the first marks by lane. A host may have many marks.
 func (c *claim) dirty(ctx context.Context, _ time.Time) error {
+	t := c.t
+	seen := c.marks
 	for c.left() > 0 {
-		page, n := c.left(), 0
-		not, args := "", []any{c.t.id}
-		if len(c.marks) > 0 {
-			these, ids := c.t.d.in(c.marks)
+		page := c.left()
+		not, args := "", []any{t.id}
+		if len(seen) > 0 {
+			these, ids := t.d.in(seen)
 			not, args = " AND NOT (id "+these+")", append(args, ids...)
 		}
-		err := c.t.each(ctx, "marks", `SELECT id, host FROM keelson_dirty WHERE tenant = ?`+not+` ORDER BY lane, id LIMIT ?`+c.t.d.skip,
+		var ids []int64
+		hosts := make(map[int64]mdm.HostKey)
+		err := t.each(ctx, "marks", `SELECT id, host FROM keelson_dirty WHERE tenant = ?`+not+` ORDER BY lane, id LIMIT ?`+inlineSkip(t.d),
 			append(args, page), func(rows *sql.Rows) error {
 				var id int64
 				var h mdm.HostKey
-				if err := rows.Scan(&id, &h); err != nil {
-					return err
-				}
-				n++
-				c.hosts[h] = true
-				c.marks = append(c.marks, id)
-				return nil
+				err := rows.Scan(&id, &h)
+				ids, hosts[id] = append(ids, id), h
+				return err
 			})
-		if err != nil || n < page {
+		if err != nil {
 			return err
+		}
+		seen = append(seen, ids...)
+		held := ids
+		if t.d.keyed != "" {
+			if held, err = t.holdKeys(ctx, "keelson_dirty", "id", ids, t.d.skip, ""); err != nil {
+				return err
+			}
+		}
+		for _, id := range held {
+			c.hosts[hosts[id]] = true
+		}
+		c.marks = append(c.marks, held...)
+		if len(ids) < page {
+			return nil
 		}
 	}
 	return nil
 }
 
+// inlineSkip is inline for what others do not hold.
+func inlineSkip(d *dialect) string {
+	if d.keyed != "" {
+		return ""
+	}
+	return d.skip
+}
+
 // due takes hosts whose time has come.
 func (c *claim) due(ctx context.Context, now time.Time) error {
+	t := c.t
 	if c.left() <= 0 {
 		return nil
 	}
-	due, err := c.t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at, host LIMIT ?`+c.t.d.skip,
-		c.t.id, mdm.Micros(now), c.left())
+	due, err := t.numbers(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at, host LIMIT ?`+inlineSkip(t.d),
+		t.id, mdm.Micros(now), c.left())
+	if err == nil && t.d.keyed != "" {
+		due, err = t.holdKeys(ctx, "keelson_due", "host", due, t.d.skip, "at <= ?", mdm.Micros(now))
+	}
 	for _, h := range due {
-		c.hosts[h] = true
+		c.hosts[mdm.HostKey(h)] = true
 	}
 	return err
 }
@@ -153,9 +190,9 @@ func (c *claim) walks(ctx context.Context, _ time.Time) error {
 			visited = h
 		}
 		if over {
-			_, err = t.exec(ctx, "mark", `DELETE FROM keelson_walk WHERE tenant = ? AND id = ?`, t.id, id)
+			_, err = t.exec(ctx, "mark", t.d.del("keelson_walk")+` WHERE tenant = ? AND id = ?`, t.id, id)
 		} else {
-			_, err = t.exec(ctx, "mark", `UPDATE keelson_walk SET visited = ? WHERE tenant = ? AND id = ?`, visited, t.id, id)
+			_, err = t.exec(ctx, "mark", `UPDATE keelson_walk`+t.d.keyed+` SET visited = ? WHERE tenant = ? AND id = ?`, visited, t.id, id)
 		}
 		if err != nil {
 			return err
@@ -172,30 +209,26 @@ func (c *claim) unmark(ctx context.Context, now time.Time) error {
 	}
 	t := c.t
 	among, args := in(t, slices.Sorted(maps.Keys(c.hosts)))
-	var marks []int64
-	err := t.each(ctx, "marks", `SELECT id FROM keelson_dirty WHERE `+t.d.plus+`tenant = ? AND host `+among+t.d.skip, append([]any{t.id}, args...),
-		func(rows *sql.Rows) error {
-			var id int64
-			err := rows.Scan(&id)
-			marks = append(marks, id)
-			return err
-		})
+	marks, err := t.numbers(ctx, `SELECT id FROM keelson_dirty WHERE `+t.d.plus+`tenant = ? AND host `+among+inlineSkip(t.d), append([]any{t.id}, args...)...)
+	if err == nil && t.d.keyed != "" {
+		marks, err = t.holdKeys(ctx, "keelson_dirty", "id", marks, t.d.skip, "")
+	}
 	if err != nil {
 		return err
 	}
 	if len(marks) > 0 {
 		these, ids := t.d.in(marks)
-		if _, err := t.exec(ctx, "mark", `DELETE FROM keelson_dirty WHERE `+t.d.plus+`tenant = ? AND id `+these, append([]any{t.id}, ids...)...); err != nil {
+		if _, err := t.exec(ctx, "mark", t.d.del("keelson_dirty")+` WHERE `+t.d.plus+`tenant = ? AND id `+these, append([]any{t.id}, ids...)...); err != nil {
 			return err
 		}
 	}
-	due, err := t.keys(ctx, `SELECT host FROM keelson_due WHERE tenant = ? AND host `+among+` AND at <= ?`+t.d.skip,
+	due, err := t.numbers(ctx, `SELECT host FROM keelson_due`+t.d.keyed+` WHERE tenant = ? AND host `+among+` AND at <= ?`+t.d.skip,
 		slices.Concat([]any{t.id}, args, []any{mdm.Micros(now)})...)
 	if err != nil || len(due) == 0 {
 		return err
 	}
-	these, ids := in(t, due)
-	_, err = t.exec(ctx, "mark", `DELETE FROM keelson_due WHERE tenant = ? AND host `+these, append([]any{t.id}, ids...)...)
+	these, ids := t.d.in(due)
+	_, err = t.exec(ctx, "mark", t.d.del("keelson_due")+` WHERE tenant = ? AND host `+these, append([]any{t.id}, ids...)...)
 	return err
 }
 

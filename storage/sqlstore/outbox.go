@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -55,7 +56,7 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 		err := t.each(ctx, "the outbox", `SELECT o.seq, o.uid, o.kind, o.at, o.enrollment, o.event, o.tries FROM keelson_outbox o
 			WHERE o.tenant = ? AND `+t.d.plus+`o.due <= ? AND (o.enrollment = 0 OR NOT EXISTS (SELECT 1 FROM keelson_outbox b
 				WHERE b.tenant = o.tenant AND b.enrollment = o.enrollment AND b.seq < o.seq))
-			ORDER BY o.seq LIMIT ?`+t.d.skip, []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
+			ORDER BY o.seq LIMIT ?`+inlineSkip(t.d), []any{t.id, mdm.Micros(now), limit}, func(rows *sql.Rows) error {
 			e := lifecycle.OutboxEvent{Event: mdm.Event{Version: mdm.EventVersion, Tenant: t.tenant}}
 			var at int64
 			var body string
@@ -78,8 +79,15 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 		for i := range out {
 			seqs[i] = out[i].Seq
 		}
+		if t.d.keyed != "" {
+			if seqs, err = t.holdKeys(ctx, "keelson_outbox", "seq", seqs, t.d.skip, "due <= ?", mdm.Micros(now)); err != nil || len(seqs) == 0 {
+				out = nil
+				return err
+			}
+			out = slices.DeleteFunc(out, func(e lifecycle.OutboxEvent) bool { return !slices.Contains(seqs, e.Seq) })
+		}
 		these, ids := t.d.in(seqs)
-		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ? WHERE `+t.d.plus+`tenant = ? AND seq `+these,
+		_, err = t.exec(ctx, "outbox", `UPDATE keelson_outbox`+t.d.keyed+` SET due = ? WHERE `+t.d.plus+`tenant = ? AND seq `+these,
 			append([]any{mdm.Micros(now.Add(lease)), t.id}, ids...)...)
 		return err
 	})
@@ -90,15 +98,15 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 }
 
 func (r lifecycleRoom) EventDone(ctx context.Context, tenant mdm.TenantID, seq int64) error {
-	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, "outbox", `DELETE FROM keelson_outbox WHERE tenant = ? AND seq = ?`, t.id, seq)
+	return r.s.single(ctx, tenant, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "outbox", t.d.del("keelson_outbox")+` WHERE tenant = ? AND seq = ?`, t.id, seq)
 		return err
 	})
 }
 
 func (r lifecycleRoom) EventRetry(ctx context.Context, tenant mdm.TenantID, seq int64, at time.Time) error {
-	return r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, "outbox", `UPDATE keelson_outbox SET due = ?, tries = tries + 1 WHERE tenant = ? AND seq = ?`, mdm.Micros(at), t.id, seq)
+	return r.s.single(ctx, tenant, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "outbox", `UPDATE keelson_outbox`+t.d.keyed+` SET due = ?, tries = tries + 1 WHERE tenant = ? AND seq = ?`, mdm.Micros(at), t.id, seq)
 		return err
 	})
 }

@@ -106,8 +106,8 @@ func (r queueRoom) pollOne(ctx context.Context, tenant mdm.TenantID, p queue.Pol
 	if a = e.answer(p); err != nil || next.Seq == 0 {
 		return a, err
 	}
-	err = r.s.unit(ctx, tenant, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, "queue", `UPDATE keelson_queue SET sent_at = ?, sent = sent + 1
+	err = r.s.single(ctx, tenant, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, "queue", `UPDATE keelson_queue`+t.d.keyed+` SET sent_at = ?, sent = sent + 1
 			WHERE `+t.d.plus+`tenant = ? AND seq = ? AND sent = ? AND held_at = ?`, mdm.Micros(p.Now), t.id, next.Seq, next.Sent, next.held)
 		if err == nil && n == 0 {
 			return errLost

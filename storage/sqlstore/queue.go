@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -101,7 +102,7 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 		return mdm.Errorf(mdm.CodeConflict, "id", taken)
 	}
 	if e.Supersede != "" {
-		seqs, err := t.waiting(ctx, `enrollment = ? AND supersede = ? AND sent = 0`+t.d.lock, e.Enrollment, e.Supersede)
+		seqs, err := t.waiting(ctx, t.d.lock, `enrollment = ? AND supersede = ? AND sent = 0`, "", e.Enrollment, e.Supersede)
 		if err != nil {
 			return err
 		}
@@ -135,17 +136,24 @@ type ending struct {
 	at           time.Time
 }
 
-// waiting returns the sequences of waiting entries, and holds them when the
-// condition ends in a lock.
-func (t *tx) waiting(ctx context.Context, where string, args ...any) (seqs []int64, err error) {
-	err = t.each(ctx, "the queue", `SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where, append([]any{t.id}, args...),
+// waiting returns the sequences of the waiting entries that match, and holds them
+// with that lock. The rest is what follows the condition in a query.
+func (t *tx) waiting(ctx context.Context, lock, where, rest string, args ...any) (seqs []int64, err error) {
+	once := lock
+	if t.d.keyed != "" {
+		once = ""
+	}
+	err = t.each(ctx, "the queue", `SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+rest+once, append([]any{t.id}, args...),
 		func(rows *sql.Rows) error {
 			var seq int64
 			err := rows.Scan(&seq)
 			seqs = append(seqs, seq)
 			return err
 		})
-	return seqs, err
+	if err != nil || t.d.keyed == "" {
+		return seqs, err
+	}
+	return t.holdKeys(ctx, "keelson_queue", "seq", seqs, lock, where, args[:strings.Count(where, "?")]...)
 }
 
 // finish moves waiting entries, which the unit holds, to the history.
@@ -155,12 +163,12 @@ func (t *tx) finish(ctx context.Context, d ending, seqs ...int64) error {
 	}
 	these, args := t.d.in(seqs)
 	_, err := t.exec(ctx, "done", `INSERT INTO keelson_done (`+queueColumns+`, outcome, code, detail, body, ended_at)
-		SELECT `+queueColumns+`, ?, ?, ?, ?, ? FROM keelson_queue WHERE `+t.d.plus+`tenant = ? AND seq `+these,
+		SELECT `+queueColumns+`, ?, ?, ?, ?, ? FROM keelson_queue`+t.d.keyed+` WHERE `+t.d.plus+`tenant = ? AND seq `+these,
 		append([]any{d.outcome, d.code, d.detail, d.body, mdm.Micros(d.at), t.id}, args...)...)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "queue", `DELETE FROM keelson_queue WHERE `+t.d.plus+`tenant = ? AND seq `+these, append([]any{t.id}, args...)...)
+	_, err = t.exec(ctx, "queue", t.d.del("keelson_queue")+` WHERE `+t.d.plus+`tenant = ? AND seq `+these, append([]any{t.id}, args...)...)
 	return err
 }
 
@@ -187,12 +195,21 @@ func readyArgs(now time.Time, skipHeld bool) []any {
 	return []any{n, n, skipHeld, n}
 }
 
+// inline is the lock of a statement that finds and holds rows at once, where a
+// database can do that.
+func inline(d *dialect) string {
+	if d.keyed != "" {
+		return ""
+	}
+	return d.lock
+}
+
 // next selects and marks what leaves.
 func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.Handout, error) {
 	var out []queue.Handout
 	size := 0
 	err := t.each(ctx, "the queue", `SELECT `+entryColumns+`, (SELECT sealed FROM keelson_content c WHERE c.id = q.content)
-		FROM keelson_queue q WHERE q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND `+ready+` ORDER BY q.lane, q.seq LIMIT ?`+t.d.lock,
+		FROM keelson_queue q WHERE q.tenant = ? AND q.enrollment = ? AND q.generation = ? AND `+ready+` ORDER BY q.lane, q.seq LIMIT ?`+inline(t.d),
 		slices.Concat([]any{t.id, e.Key, e.Generation}, readyArgs(p.Now, p.SkipHeld), []any{max(p.Limit, 1)}),
 		func(rows *sql.Rows) error {
 			var row entryRow
@@ -212,10 +229,18 @@ func (t *tx) next(ctx context.Context, e mdm.Enrollment, p queue.Poll) ([]queue.
 	seqs := make([]int64, len(out))
 	for i := range out {
 		seqs[i] = out[i].Seq
+	}
+	if t.d.keyed != "" { // some may have been taken back since
+		if seqs, err = t.holdKeys(ctx, "keelson_queue", "seq", seqs, t.d.lock, "(redelivery <> 'once' OR sent = 0)"); err != nil || len(seqs) == 0 {
+			return nil, err
+		}
+		out = slices.DeleteFunc(out, func(h queue.Handout) bool { return !slices.Contains(seqs, h.Seq) })
+	}
+	for i := range out {
 		out[i].SentAt, out[i].Sent = mdm.FromMicros(mdm.Micros(p.Now)), out[i].Sent+1
 	}
 	these, args := t.d.in(seqs)
-	_, err = t.exec(ctx, "queue", `UPDATE keelson_queue SET sent_at = ?, sent = sent + 1
+	_, err = t.exec(ctx, "queue", `UPDATE keelson_queue`+t.d.keyed+` SET sent_at = ?, sent = sent + 1
 		WHERE `+t.d.plus+`tenant = ? AND seq `+these, append([]any{mdm.Micros(p.Now), t.id}, args...)...)
 	return out, err
 }
@@ -235,8 +260,14 @@ func (t *tx) file(ctx context.Context, e mdm.Enrollment, rep queue.Report) (queu
 	}
 	const columns = `seq, generation, owner, ref_key, ref_order, kind`
 	targets := []any{&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind}
-	err := t.q.QueryRowContext(ctx, `SELECT `+columns+` FROM keelson_queue WHERE tenant = ? AND uid = ? AND enrollment = ?`+t.d.lock,
+	err := t.q.QueryRowContext(ctx, `SELECT `+columns+` FROM keelson_queue WHERE tenant = ? AND uid = ? AND enrollment = ?`+inline(t.d),
 		t.id, rep.Command, e.Key).Scan(targets...)
+	if err == nil && t.d.keyed != "" {
+		var held []int64
+		if held, err = t.holdKeys(ctx, "keelson_queue", "seq", []int64{res.Seq}, t.d.lock, ""); err == nil && len(held) == 0 {
+			err = sql.ErrNoRows // it ended in between
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return t.fileLate(ctx, e, rep, &res, columns, targets)
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-// endAll ends the entries that match, in a condition with a lock, without the device, and returns what their
+// endAll ends the entries that match, see [tx.waiting], without the device, and returns what their
 // owners are told, with how many had left. Expired entries that had left end as
 // unknown.
-func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, where string, args ...any) (out []mdm.Result, sent int, err error) {
-	seqs, err := t.waiting(ctx, where, args...)
+func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, lock, where, rest string, args ...any) (out []mdm.Result, sent int, err error) {
+	seqs, err := t.waiting(ctx, lock, where, rest, args...)
 	if err != nil || len(seqs) == 0 {
 		return nil, 0, err
 	}
@@ -57,7 +57,7 @@ func (r queueRoom) Cancel(ctx context.Context, x mdm.Tx, id mdm.CommandID, now t
 	if err != nil {
 		return "", mdm.Result{}, err
 	}
-	ended, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `uid = ? AND sent = 0`+t.d.lock, id)
+	ended, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, t.d.lock, `uid = ? AND sent = 0`, "", id)
 	if err != nil {
 		return "", mdm.Result{}, err
 	}
@@ -83,7 +83,7 @@ func (r queueRoom) EndBefore(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey,
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, `enrollment = ? AND generation < ?`+t.d.lock, k, gen)
+	out, _, err := t.endAll(ctx, mdm.OutcomeCanceled, now, t.d.lock, `enrollment = ? AND generation < ?`, "", k, gen)
 	return out, err
 }
 
@@ -92,7 +92,7 @@ func (r queueRoom) EndRef(ctx context.Context, x mdm.Tx, k mdm.EnrollmentKey, o 
 	if err != nil {
 		return 0, 0, err
 	}
-	out, left, err := t.endAll(ctx, mdm.OutcomeSuperseded, now, `enrollment = ? AND owner = ? AND ref_key = ?`+t.d.lock, k, o, key)
+	out, left, err := t.endAll(ctx, mdm.OutcomeSuperseded, now, t.d.lock, `enrollment = ? AND owner = ? AND ref_key = ?`, "", k, o, key)
 	return len(out) - left, left, err
 }
 
@@ -101,7 +101,7 @@ func (r queueRoom) Expire(ctx context.Context, x mdm.Tx, now time.Time, limit in
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := t.endAll(ctx, mdm.OutcomeExpired, now, `expires > 0 AND expires <= ? ORDER BY seq LIMIT ?`+t.d.skip, mdm.Micros(now), limit)
+	out, _, err := t.endAll(ctx, mdm.OutcomeExpired, now, t.d.skip, `expires > 0 AND expires <= ?`, ` ORDER BY seq LIMIT ?`, mdm.Micros(now), limit)
 	return out, err
 }
 

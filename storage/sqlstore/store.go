@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keelson-mdm/keelson/apple"
@@ -36,6 +37,8 @@ type Store struct {
 	d     *dialect
 	fault storage.FaultHook
 	turns turns
+
+	again atomic.Int64 // units that began again
 
 	mu      sync.RWMutex
 	tenants map[mdm.TenantID]int64
@@ -77,6 +80,16 @@ func (s *Store) Close() error { return s.turns.close() }
 
 // Ready reports why the store cannot be used now.
 func (s *Store) Ready(ctx context.Context) error { return checkSchema(ctx, s.db, s.d) }
+
+// Stats is what a store has counted since it was opened.
+type Stats struct {
+	// Again is how many units of work began again because another transaction
+	// stood in their way. There is one lock order, so that it stays near zero.
+	Again int64
+}
+
+// Stats returns the counts.
+func (s *Store) Stats() Stats { return Stats{Again: s.again.Load()} }
 
 // Queue is the queue's room.
 func (s *Store) Queue() queue.Store {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -67,6 +68,7 @@ func (s *Store) commit(ctx context.Context, fn func(context.Context, *tx) error)
 		if err = s.once(ctx, fn); !errors.Is(err, errAgain) || ctx.Err() != nil {
 			return err
 		}
+		s.again.Add(1)
 		pause(ctx, n)
 	}
 	return err
@@ -158,6 +160,21 @@ func (s *Store) read(ctx context.Context, tenant mdm.TenantID, fn func(*tx) erro
 // snapshot is read for several statements that must see one state.
 func (s *Store) snapshot(ctx context.Context, tenant mdm.TenantID, fn func(*tx) error) error {
 	return s.look(ctx, tenant, s.turns.snapshot, fn)
+}
+
+// single runs fn, which writes with one statement: a unit of work that a server
+// need not be told to begin and to commit.
+func (s *Store) single(ctx context.Context, tenant mdm.TenantID, fn func(context.Context, *tx) error) error {
+	if s.d.name == SQLite {
+		return s.unit(ctx, tenant, fn)
+	}
+	work := context.WithoutCancel(ctx)
+	return s.look(ctx, tenant, s.turns.read, func(t *tx) error {
+		if err := t.write("commit"); err != nil {
+			return err
+		}
+		return fn(work, t)
+	})
 }
 
 func (s *Store) look(ctx context.Context, tenant mdm.TenantID, turn func(context.Context) (Querier, func(), error), fn func(*tx) error) error {
@@ -272,6 +289,26 @@ func (t *tx) hold(ctx context.Context, what, query string, args ...any) error {
 		return nil
 	}
 	return t.each(ctx, what, query+t.d.lock, args, func(*sql.Rows) error { return nil })
+}
+
+// holdKeys holds rows by their keys, in key order, and returns those that are
+// there still and meet a condition, if there is one.
+func (t *tx) holdKeys(ctx context.Context, table, key string, keys []int64, lock, where string, args ...any) (held []int64, err error) {
+	if len(keys) == 0 || lock == "" {
+		return keys, nil
+	}
+	if where != "" {
+		where = " AND " + where
+	}
+	these, ids := t.d.in(keys)
+	err = t.each(ctx, table, `SELECT `+key+` FROM `+table+t.d.keyed+` WHERE tenant = ? AND `+key+` `+these+where+` ORDER BY `+key+lock,
+		slices.Concat([]any{t.id}, ids, args), func(rows *sql.Rows) error {
+			var k int64
+			err := rows.Scan(&k)
+			held = append(held, k)
+			return err
+		})
+	return held, err
 }
 
 // guarded runs a writing statement that may find a key taken, so that the unit
