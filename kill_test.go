@@ -352,5 +352,8 @@ func TestSIGKILL(t *testing.T) {
 	}
 	for _, pc := range pcs {
 		require.Empty(t, pc.Duplicates(), "a command came again though its answer had been taken")
+		node, ok := pc.Node("./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera")
+		require.True(t, ok)
+		require.Equal(t, strconv.Itoa(version), node.Value)
 	}
 }
