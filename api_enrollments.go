@@ -18,7 +18,7 @@ type LinkRequest struct {
 	Serials     []string      `json:"serials,omitempty"`
 	HardwareIDs []string      `json:"hardware_ids,omitempty"`
 	Person      string        `json:"person,omitempty"`
-	Team        mdm.TeamID    `json:"team,omitempty"`
+	Team        mdm.TeamID    `json:"team,omitempty"`     // of hosts that are new; a known one stays in its team
 	Quota       int           `json:"quota,omitempty"`    // 0 means 1
 	Lifetime    time.Duration `json:"lifetime,omitempty"` // 0 means 7 days
 }

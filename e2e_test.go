@@ -113,6 +113,27 @@ func TestPCCarriesItsProfiles(t *testing.T) {
 	})
 }
 
+// TestPCThatLetsNothingBeRead: what a PC took and does not show is accepted, and
+// nobody is told that it was seen.
+func TestPCThatLetsNothingBeRead(t *testing.T) {
+	w := serve(t, newInmem(), nil)
+	ctx := t.Context()
+	p, err := w.Profiles().Create(ctx, keelson.ProfileUpload{Name: "Camera off", Content: windowsProfile("Camera/AllowCamera", "0")})
+	require.NoError(t, err)
+	pc := mdmtest.PC(t, w.url, "ada", "lovelace").Enroll()
+	pc.Sync() // delivered
+	require.NoError(t, w.Plan(ctx))
+	pc.Answer("./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera", 405, -1)
+	for range 4 {
+		w.settle(func() int { pc.Sync(); return 0 })
+	}
+	require.Equal(t, profiles.Unprovable, w.status(p.ID))
+	on := w.host().Profiles[0]
+	require.Equal(t, profiles.ReasonUnreadable, on.Reason)
+	require.Equal(t, profiles.Accepted, on.Evidence)
+	pc.NoDuplicates()
+}
+
 // windowsProfile sets one policy.
 func windowsProfile(policy, value string) []byte {
 	return []byte(`<Replace><Item><Target><LocURI>./Device/Vendor/MSFT/Policy/Config/` + policy + `</LocURI></Target>` +

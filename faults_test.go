@@ -179,6 +179,9 @@ var stories = []story{
 		w.calm(t, sync)
 		w.calm(t, sync)
 		require.Equal(t, profiles.Verified, w.pcStatus(pc, p.ID))
+		node, ok := pc.Node("./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera")
+		require.True(t, ok)
+		require.Equal(t, "1", node.Value)
 		require.Empty(t, pc.Duplicates(), "a command came again though its answer had been taken")
 	}},
 }

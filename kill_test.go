@@ -370,5 +370,8 @@ func underKills(t *testing.T, database string, kills int) {
 	}
 	for _, pc := range pcs {
 		require.Empty(t, pc.Duplicates(), "a command came again though its answer had been taken")
+		node, ok := pc.Node("./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera")
+		require.True(t, ok)
+		require.Equal(t, strconv.Itoa(version), node.Value)
 	}
 }

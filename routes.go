@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/keelson-mdm/keelson/apple"
@@ -35,26 +36,34 @@ func byTenant(h func(mdm.TenantID) http.Handler) http.Handler {
 	})
 }
 
-// mount puts one route of every tenant into mux.
-func (m *MDM) mount(mux *http.ServeMux, route string, h func(mdm.TenantID) http.Handler) {
-	mux.Handle(base+"{tenant}/"+route, m.metered(route, byTenant(h)))
+// mount puts one route of every tenant into mux, for the methods that devices use
+// and no other: a pattern without a method would conflict with an application's
+// own "GET /".
+func (m *MDM) mount(mux *http.ServeMux, methods, route string, h func(mdm.TenantID) http.Handler) {
+	handle(mux, methods, base+"{tenant}/"+route, m.metered(route, byTenant(h)))
+}
+
+func handle(mux *http.ServeMux, methods, path string, h http.Handler) {
+	for _, method := range strings.Fields(methods) {
+		mux.Handle(method+" "+path, h)
+	}
 }
 
 func (m *MDM) registerApple(mux *http.ServeMux) {
-	m.mount(mux, "apple/checkin", m.apple.CheckIn)
-	m.mount(mux, "apple/server", m.apple.Commands)
-	m.mount(mux, "apple/enroll/{link}", func(t mdm.TenantID) http.Handler {
+	m.mount(mux, "PUT", "apple/checkin", m.apple.CheckIn)
+	m.mount(mux, "PUT", "apple/server", m.apple.Commands)
+	m.mount(mux, "GET", "apple/enroll/{link}", func(t mdm.TenantID) http.Handler {
 		return m.apple.Enroll(t, func(r *http.Request) string { return r.PathValue("link") })
 	})
-	m.mount(mux, "scep", m.scep)
+	m.mount(mux, "GET POST", "scep", m.scep)
 }
 
 func (m *MDM) registerWindows(mux *http.ServeMux) {
-	mux.Handle(windowsDiscovery, m.metered("windows/discovery", m.windows.Discovery(mdm.DefaultTenant)))
-	m.mount(mux, "windows/discovery", m.windows.Discovery)
-	m.mount(mux, "windows/policy", m.windows.Policy)
-	m.mount(mux, "windows/enroll", m.windows.Enroll)
-	m.mount(mux, "windows/manage", m.windows.Manage)
+	handle(mux, "GET POST", windowsDiscovery, m.metered("windows/discovery", m.windows.Discovery(mdm.DefaultTenant)))
+	m.mount(mux, "GET POST", "windows/discovery", m.windows.Discovery)
+	m.mount(mux, "POST", "windows/policy", m.windows.Policy)
+	m.mount(mux, "POST", "windows/enroll", m.windows.Enroll)
+	m.mount(mux, "POST", "windows/manage", m.windows.Manage)
 }
 
 // scep is the SCEP endpoint of a tenant.

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -51,4 +52,36 @@ func TestURLs(t *testing.T) {
 	}
 	pc := w.pc()
 	require.Equal(t, w.url+"/mdm/v1/default/windows/manage", pc.Enrollment().Address)
+}
+
+// TestRegisterBesideTheApplication: whatever an application serves in its own mux,
+// ours does not get in its way.
+func TestRegisterBesideTheApplication(t *testing.T) {
+	for _, pattern := range []string{"/", "GET /", "POST /", "GET /{$}", "GET /{page}", "/{path...}", "GET /mdm/", "GET /{a}/{b}/{c}/{d}"} {
+		w := serve(t, newInmem(), nil)
+		mux := http.NewServeMux()
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		require.NotPanics(t, func() { w.Register(mux) }, pattern)
+		rec := httptest.NewRecorder()
+		mux.ServeHTTP(rec, httptest.NewRequest(http.MethodPut, "/mdm/v1/default/apple/server", nil))
+		require.Equal(t, http.StatusBadRequest, rec.Code, pattern)
+	}
+}
+
+// TestWrongMethods are answered without a status on which a device unenrolls.
+func TestWrongMethods(t *testing.T) {
+	w := serve(t, newInmem(), nil)
+	mux := http.NewServeMux()
+	w.Register(mux)
+	for path, takes := range map[string]string{
+		"/mdm/v1/default/apple/checkin": "PUT", "/mdm/v1/default/apple/server": "PUT", "/mdm/v1/default/apple/enroll/x": "GET, HEAD",
+		"/mdm/v1/default/scep": "GET, HEAD, POST", "/EnrollmentServer/Discovery.svc": "GET, HEAD, POST",
+		"/mdm/v1/default/windows/discovery": "GET, HEAD, POST", "/mdm/v1/default/windows/policy": "POST",
+		"/mdm/v1/default/windows/enroll": "POST", "/mdm/v1/default/windows/manage": "POST",
+	} {
+		rec := httptest.NewRecorder()
+		mux.ServeHTTP(rec, httptest.NewRequest(http.MethodDelete, path, nil))
+		require.Equal(t, http.StatusMethodNotAllowed, rec.Code, path)
+		require.Equal(t, takes, rec.Header().Get("Allow"), path)
+	}
 }

@@ -12,8 +12,13 @@ type Clock interface {
 // SystemClock is the machine's clock.
 type SystemClock struct{}
 
-// Now returns the current time.
-func (SystemClock) Now() time.Time { return time.Now() }
+// Now returns the current time in UTC, in whole microseconds, so that what is
+// answered at once is what is read later. It keeps the monotonic reading, which
+// differences are taken by.
+func (SystemClock) Now() time.Time {
+	t := time.Now().UTC()
+	return t.Add(-time.Duration(t.Nanosecond() % 1000))
+}
 
 // Micros returns t as microseconds since 1970 UTC, which is how every store
 // keeps a time. The zero time is 0.

@@ -70,6 +70,14 @@ func TestMicros(t *testing.T) {
 	require.Equal(t, at.Truncate(time.Microsecond).UTC(), mdm.FromMicros(mdm.Micros(at)))
 }
 
+// What the machine's clock tells survives a store.
+func TestSystemClock(t *testing.T) {
+	now := mdm.SystemClock{}.Now()
+	require.True(t, now.Equal(mdm.FromMicros(mdm.Micros(now))), now)
+	require.Equal(t, time.UTC, now.Location())
+	require.WithinDuration(t, time.Now(), now, time.Minute)
+}
+
 func TestNaturalKeys(t *testing.T) {
 	require.Equal(t, mdm.Natural("apple:0000"), mdm.AppleNatural("0000"))
 	require.Equal(t, mdm.Natural("windows:0000"), mdm.WindowsNatural("0000"))

@@ -11,9 +11,6 @@ func (r *Row) GaveUp() bool                                 { return r.Ack == r.
 func View(in Input) HostView                                { return view(&in) }
 func ExplainIn(in Input, p Profile, ls []Label) Explanation { return explain(&in, &p, ls) }
 func (it Item) Wanted() bool                                { return it.wanted }
-func (g *Engine) Document(t mdm.TenantID, f Family, h mdm.Hash) *Document {
-	return g.docs.get(libraryKey{t, f, h})
-}
 
 const (
 	MaxTries   = maxTries

@@ -27,7 +27,7 @@ const (
 	ReasonRetryLater  Reason = "retry_later"  // refused or missing; comes again
 	ReasonUnobserved  Reason = "unobserved"   // taken; what the device carries was not looked at yet
 	ReasonProven      Reason = "proven"       // seen as desired
-	ReasonUnreadable  Reason = "unreadable"   // the platform lets nobody read it back
+	ReasonUnreadable  Reason = "unreadable"   // the platform, or this device, lets nobody read it back
 	ReasonSameUUID    Reason = "same_uuid"    // an edit kept its PayloadUUID, so old and new look alike
 	ReasonRefused     Reason = "refused"      // the device refused it, and the retries are used up
 	ReasonMissing     Reason = "missing"      // the device took it and does not carry it
@@ -62,6 +62,8 @@ func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 		return Unprovable, ReasonUnreadable
 	case r.Seen != r.Order:
 		return Verifying, ReasonUnobserved
+	case r.Missing == "" && r.Evidence <= Accepted:
+		return Unprovable, ReasonUnreadable // this device does not let it be read
 	case r.Missing == "":
 		return Verified, ReasonProven
 	case r.Misses < maxMisses:

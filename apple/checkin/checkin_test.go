@@ -336,6 +336,9 @@ func TestFacts(t *testing.T) {
 	require.Equal(t, mdm.MacOS, virtual.Facts().Platform, "only Macs tell a Model here")
 	require.Equal(t, "Unheard-of1,1", virtual.Facts().Model)
 	require.Equal(t, strings.Repeat("ä", 127), virtual.Facts().Name)
+
+	odd := &checkin.Authenticate{SerialNumber: "C02\n\x00XK1\x7f", DeviceName: "a\xffb\u0085c", OSVersion: "\t15.1"}
+	require.Equal(t, mdm.HostFacts{Serial: "C02XK1", Name: "abc", OSVersion: "15.1"}, odd.Facts())
 }
 
 func TestPlatformOf(t *testing.T) {

@@ -2,6 +2,7 @@ package checkin
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -19,11 +20,11 @@ func (a *Authenticate) Facts() mdm.HostFacts {
 	}
 	return mdm.HostFacts{
 		Platform:   p,
-		Serial:     clip(a.SerialNumber),
+		Serial:     claim(a.SerialNumber),
 		HardwareID: a.ID.Device,
-		Name:       clip(a.DeviceName),
-		Model:      clip(model),
-		OSVersion:  clip(a.OSVersion),
+		Name:       claim(a.DeviceName),
+		Model:      claim(model),
+		OSVersion:  claim(a.OSVersion),
 	}
 }
 
@@ -59,15 +60,22 @@ var products = []struct {
 	{"Parallels", mdm.MacOS},
 }
 
-// clip cuts a claim to what is reasonable to keep: 255 bytes, at a character.
-func clip(s string) string {
+// claim makes a device's word safe to keep and to show: no control characters, and
+// at most 255 bytes, cut at a character.
+func claim(s string) string {
 	const limit = 255
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 	if len(s) <= limit {
 		return s
 	}
-	s = s[:limit]
-	for len(s) > 0 && !utf8.ValidString(s) {
-		s = s[:len(s)-1]
+	n := limit
+	for !utf8.RuneStart(s[n]) {
+		n--
 	}
-	return s
+	return s[:n]
 }

@@ -52,9 +52,14 @@ func serve(ctx context.Context) error {
 	go func() { working <- m.Run(ctx) }()
 
 	server := &http.Server{Addr: ":443", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.WithoutCancel(ctx)) })
+	answered := make(chan struct{}) // every request that was under way
+	context.AfterFunc(ctx, func() {
+		_ = server.Shutdown(context.WithoutCancel(ctx))
+		close(answered)
+	})
 	err = server.ListenAndServeTLS("settings/tls.pem", "settings/tls.pem")
 	stop()
+	<-answered
 	return errors.Join(ignore(err, http.ErrServerClosed), ignore(<-working, context.Canceled), db.Close())
 }
 

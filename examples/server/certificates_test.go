@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/x509"
 	"log/slog"
 	"os"
@@ -105,4 +107,51 @@ func TestWhatIsKept(t *testing.T) {
 	require.NoError(t, d.write("device-ca.pem", []byte("not PEM")))
 	_, _, err = d.authority("device-ca.pem", "any", nil)
 	require.ErrorContains(t, err, "device-ca.pem")
+}
+
+// TestKeysOfADatabase: a database goes with its keys, and is not opened with others
+// that were made for it silently.
+func TestKeysOfADatabase(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	start := func() (int, string) {
+		ctx, stop := context.WithCancel(t.Context())
+		stop() // if it starts, it stops at once
+		var out bytes.Buffer
+		code := run(ctx, []string{"-data", data, "-listen", "127.0.0.1:0"}, environment(nil), &out, &out)
+		return code, out.String()
+	}
+	d, err := openDataDir(data)
+	require.NoError(t, err)
+	// Killed before there was a database, it goes on with the keys that it made.
+	_, err = loadKeys(&options{}, d)
+	require.NoError(t, err)
+	holds := func(spec string) bool {
+		b, err := holdsData(spec, d)
+		require.NoError(t, err)
+		return b
+	}
+	require.False(t, holds(""))
+	db, err := openDatabase(t.Context(), "", d)
+	require.NoError(t, err)
+	require.NoError(t, db.close())
+	require.True(t, holds(""))
+	require.True(t, holds("sqlite:"+d.path("keelson.db")))
+	require.False(t, holds("sqlite:"+d.path("other.db")))
+	require.False(t, holds("memory:"))
+	_, err = loadKeys(&options{}, d)
+	require.NoError(t, err)
+
+	for _, name := range []string{deviceCAFile, keyringFile} {
+		kept, err := d.read(name)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(d.path(name)))
+		code, out := start()
+		require.Equal(t, 1, code)
+		require.Contains(t, out, name+" is gone")
+		require.NoFileExists(t, d.path(name), "another one was made")
+		require.NoFileExists(t, d.path("url"), "a start that was refused is remembered")
+		require.NoError(t, d.write(name, kept))
+	}
+	_, err = loadKeys(&options{}, d)
+	require.NoError(t, err)
 }

@@ -81,13 +81,13 @@ func (d dataDir) once(name string, make func() ([]byte, error)) ([]byte, error) 
 
 // keyring is the key that seals secrets in the database.
 func (d dataDir) keyring() (mdm.Keyring, error) {
-	b, err := d.once("storage.key", func() ([]byte, error) { return []byte(randomText() + "\n"), nil })
+	b, err := d.once(keyringFile, func() ([]byte, error) { return []byte(randomText() + "\n"), nil })
 	if err != nil {
 		return nil, err
 	}
 	key, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(b)))
 	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("%s does not hold a key: restore it from a backup, as the secrets in the database cannot be read without it", d.path("storage.key"))
+		return nil, fmt.Errorf("%s does not hold a key: restore it from a backup, as the secrets in the database cannot be read without it", d.path(keyringFile))
 	}
 	return mdm.LocalKeyring{Current: "1", Keys: map[string][]byte{"1": key}}, nil
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -46,6 +49,9 @@ func openDemo(s *server) (*demo, error) {
 		s.people.user = "demo"
 	}
 	d.devices = newDevices(d)
+	if err := d.move(); err != nil {
+		return nil, err
+	}
 	fake.OnPush(func(token string) {
 		for _, dev := range d.devices {
 			if dev.token() == token {
@@ -54,6 +60,25 @@ func openDemo(s *server) (*demo, error) {
 		}
 	})
 	return d, nil
+}
+
+// move forgets the devices of another URL: they would go on asking there. They
+// enroll again, as what they were.
+func (d *demo) move() error {
+	if !d.s.db.lasts {
+		return nil
+	}
+	const file = "demo/url"
+	before, err := d.s.data.read(file)
+	if err != nil || string(before) == d.s.url {
+		return err
+	}
+	for _, dev := range d.devices {
+		if err := os.Remove(d.s.data.path(dev.file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return d.s.data.write(file, []byte(d.s.url))
 }
 
 func (d *demo) close() error {

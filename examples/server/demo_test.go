@@ -155,6 +155,24 @@ func TestDemo(t *testing.T) {
 	}
 	third.stop()
 	checkDevices(t, third.running, map[string]string{"com.example.screensaver": screensaver})
+
+	// At another address the devices enroll again, as the hosts that they were.
+	fourth := launch(t, program, "127.0.0.1:0", data)
+	require.NotEqual(t, first.url, fourth.url)
+	fourth.api("/profiles", &uploaded)
+	for _, p := range uploaded.Items {
+		if p.Identifier == "com.example.screensaver" {
+			req, err := http.NewRequest(http.MethodDelete, fourth.url+"/api/v1/profiles/"+string(p.ID), nil)
+			require.NoError(t, err)
+			req.Header.Set("Authorization", "Bearer "+fourth.token)
+			status, body := fourth.do(req)
+			require.Equal(t, http.StatusNoContent, status, "%s", body)
+		}
+	}
+	for serial, h := range fourth.fleet(8) {
+		require.Equal(t, before[serial].ID, h.ID)
+	}
+	fourth.stop()
 }
 
 // keeps reports whether a device's snapshot holds the profile that came last.

@@ -27,6 +27,7 @@ type server struct {
 	token    string
 	people   credentials // who may enroll Windows PCs; without a name, nobody
 	identity *identity
+	keys     keys
 	db       *database
 	push     *push
 	demo     *demo // nil without -demo
@@ -43,6 +44,9 @@ func serve(ctx context.Context, o *options, out, errs io.Writer) (err error) {
 		return err
 	}
 	if err := s.assemble(); err != nil {
+		return err
+	}
+	if err := s.rememberURL(); err != nil { // now that a start with it succeeds
 		return err
 	}
 	return s.run(ctx)
@@ -63,10 +67,10 @@ func (s *server) open(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, ignoreClosed(s.listener.Close))
 	s.url = cmp.Or(s.o.url, urlOf(s.o.listen, s.listener.Addr()))
-	if err := s.rememberURL(); err != nil {
+	if s.identity, err = loadIdentity(s.o, s.data, hostOf(s.url), s.log); err != nil {
 		return err
 	}
-	if s.identity, err = loadIdentity(s.o, s.data, hostOf(s.url), s.log); err != nil {
+	if s.keys, err = loadKeys(s.o, s.data); err != nil {
 		return err
 	}
 	if s.db, err = openDatabase(ctx, s.o.db, s.data); err != nil {
@@ -86,20 +90,12 @@ func (s *server) open(ctx context.Context) (err error) {
 
 // assemble makes Keelson and what is around it.
 func (s *server) assemble() error {
-	cert, key, err := s.data.authority("device-ca.pem", "Keelson device authority", &ca.RootOptions{SCEP: true})
+	devices, err := ca.New(s.keys.cert, s.keys.key, nil)
 	if err != nil {
-		return err
-	}
-	devices, err := ca.New(cert, key, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.data.path("device-ca.pem"), err)
-	}
-	ring, err := s.data.keyring()
-	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", s.data.path(deviceCAFile), err)
 	}
 	c := keelson.Config{
-		URL: s.url, Store: s.db, CA: devices, Keyring: ring,
+		URL: s.url, Store: s.db, CA: devices, Keyring: s.keys.ring,
 		Push: s.push.port(), Topic: s.push.topic, Organization: s.o.org,
 		Anchors: s.identity.anchors, Signer: s.identity.signer, Log: s.log,
 	}
@@ -115,7 +111,7 @@ func (s *server) assemble() error {
 	}
 	s.http = &http.Server{
 		Handler:           h,
-		TLSConfig:         s.identity.config(cert),
+		TLSConfig:         s.identity.config(s.keys.cert),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      2 * time.Minute,
