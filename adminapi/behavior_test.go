@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -97,41 +96,6 @@ func TestContentIsByteForByte(t *testing.T) {
 			require.Equal(t, "Dock", p.Name)
 		})
 	}
-}
-
-// TestRevisions: the ETag follows the content, and one of many that change the
-// same revision wins.
-func TestRevisions(t *testing.T) {
-	w := furnished(t)
-	content := func(n int) string { return strings.Replace(string(dock), "48", fmt.Sprint(n), 1) }
-	put1 := func(n int, match string) int {
-		return w.do(request{put, "/profiles/$dock/content", content(n), map[string]string{"Content-Type": mediaApple, "If-Match": match}}).Code
-	}
-	require.Equal(t, `"1"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
-	require.Equal(t, 200, put1(50, `"1"`))
-	require.Equal(t, `"2"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
-	require.Equal(t, 412, put1(51, `"1"`))
-	require.Equal(t, 412, put1(51, `"1", "3"`))
-	require.Equal(t, 200, put1(51, `"1", "2"`))
-
-	codes := make([]int, 8)
-	var wg sync.WaitGroup
-	for i := range codes {
-		wg.Go(func() { codes[i] = put1(100+i, `"3"`) })
-	}
-	wg.Wait()
-	won := 0
-	for _, c := range codes {
-		if c == 200 {
-			won++
-		} else {
-			require.Equal(t, 412, c)
-		}
-	}
-	require.Equal(t, 1, won)
-	require.Equal(t, 412, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"3"`}}).Code)
-	require.Equal(t, 204, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"4"`}}).Code)
-	require.Equal(t, 404, w.do(request{get, "/profiles/$dock", "", nil}).Code)
 }
 
 // TestIdempotency: a key queues once for a host.

@@ -181,19 +181,34 @@ func (g *Engine) markTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error {
 	return g.c.Store.MarkTeam(ctx, tx, k)
 }
 
+// Deletion says who deletes, and what.
+type Deletion struct {
+	// Was refuses the deletion with [mdm.CodePrecondition] unless the profile
+	// still has one of these edits. Empty does not ask.
+	Was   []mdm.Edit
+	Actor mdm.Actor
+}
+
 // Delete removes a definition, in a unit of its own; hosts lose it as they are
 // planned.
-func (g *Engine) Delete(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) error {
-	return g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		p, err := g.c.Store.ProfileTx(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := g.c.Store.DeleteProfile(ctx, tx, p.Key); err != nil {
-			return err
-		}
-		return g.markTeam(ctx, tx, p.Team)
-	})
+func (g *Engine) Delete(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, d Deletion) error {
+	return g.editing(ctx, t, func(ctx context.Context, tx mdm.Tx) error { return g.DeleteTx(ctx, tx, id, d) })
+}
+
+// DeleteTx is [Engine.Delete] in the caller's unit of work; see
+// [Engine.UpdateTx].
+func (g *Engine) DeleteTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, d Deletion) error {
+	p, err := g.c.Store.ProfileTx(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if err := unchanged(&p, d.Was); err != nil {
+		return err
+	}
+	if err := g.c.Store.DeleteProfile(ctx, tx, p.Key, p.Edit); err != nil {
+		return err
+	}
+	return g.markTeam(ctx, tx, p.Team)
 }
 
 // Profile, Profiles and Content read definitions.

@@ -148,6 +148,8 @@ func contention() []test {
 			require.Equal(t, 1, won)
 			require.Equal(t, int64(1), w.load(h.Key)[0].PlanRevision)
 		}},
+		{"one of many edits", "PutProfile and DeleteProfile are compare-and-set on the edit", editStorm},
+		{"no edit is lost", "PutProfile is a compare-and-set on the edit: what is added to what was read stands on it", raiseStorm},
 		{"readers beside writers", "All are safe for concurrent use", func(t *testing.T, w *world) {
 			a := build(w)
 			write := func() error {

@@ -129,6 +129,20 @@ func scenarios() []scenario {
 				)
 			})
 		}},
+		{"profile edited and another deleted", func(w *world) func() error {
+			p, gone, h := w.profile(0), w.profile(0), w.hash()
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				p, s := p, w.s.Profiles()
+				p.Name, p.Content = "Renamed", h
+				return all(
+					func() error { return s.PutContent(ctx, tx, h, []byte("sealed")) },
+					func() error { return s.PutProfile(ctx, tx, &p) },
+					func() error { return s.DeleteProfile(ctx, tx, gone.Key, gone.Edit) },
+					func() error { return second(s.RaiseTeam(ctx, tx, 0)) },
+					func() error { return s.MarkTeam(ctx, tx, 0) },
+				)
+			})
+		}},
 		{"scopes", func(w *world) func() error {
 			l, old, gone := w.label("old", profiles.No), w.label("gone", profiles.No), w.team("gone")
 			h := w.host(func(h *mdm.Host) { h.Team = gone.Key })

@@ -66,6 +66,7 @@ func Run(t *testing.T, h Harness) {
 		{"lifecycle/enrollments", lifecycleEnrollments()},
 		{"lifecycle/outbox", lifecycleOutbox()},
 		{"profiles/definitions", profilesDefinitions()},
+		{"profiles/edits", profilesEdits()},
 		{"profiles/members", profilesMembers()},
 		{"profiles/marks", profilesMarks()},
 		{"profiles/load", profilesLoad()},

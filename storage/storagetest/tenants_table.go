@@ -253,7 +253,7 @@ func profilesCrossings() map[string]func(x *crossing) {
 			x.fails(mdm.CodeNotFound, x.s.Profiles().PutProfile(x.ctx, x.tx, &p))
 		},
 		"Profiles.DeleteProfile": func(x *crossing) {
-			x.fails(mdm.CodeNotFound, x.s.Profiles().DeleteProfile(x.ctx, x.tx, x.a.definition.Key))
+			x.fails(mdm.CodeNotFound, x.s.Profiles().DeleteProfile(x.ctx, x.tx, x.a.definition.Key, x.a.definition.Edit))
 		},
 		"Profiles.Teams":  func(x *crossing) { nothing[[]profiles.Team](x)(x.s.Profiles().Teams(x.ctx, x.tenant)) },
 		"Profiles.Labels": func(x *crossing) { nothing[[]profiles.Label](x)(x.s.Profiles().Labels(x.ctx, x.tenant)) },

@@ -252,7 +252,8 @@ CREATE TABLE keelson_profile (
   name       TEXT NOT NULL,
   folded     TEXT NOT NULL,
   scope      TEXT NOT NULL, -- as JSON
-  revision   INTEGER NOT NULL,
+  revision   INTEGER NOT NULL, -- counts contents
+  edit       INTEGER NOT NULL, -- counts changes of any kind
   content    BLOB NOT NULL, -- SHA-256
   size       INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
