@@ -34,6 +34,7 @@ type Command struct {
 	ID      mdm.CommandID `json:"id"`
 	Kind    string        `json:"kind"`
 	Owner   mdm.Owner     `json:"owner"`
+	Actor   mdm.Actor     `json:"actor,omitzero"` // who had it queued, and why; absent for engines
 	Queued  time.Time     `json:"queued_at"`
 	SentAt  time.Time     `json:"sent_at,omitzero"`
 	Sent    int           `json:"sent"`
@@ -47,7 +48,7 @@ type Command struct {
 
 func public(d queue.Done) Command {
 	return Command{
-		ID: d.ID, Kind: d.Kind, Owner: d.Owner, Queued: d.Queued, SentAt: d.SentAt, Sent: d.Sent, Held: d.Held,
+		ID: d.ID, Kind: d.Kind, Owner: d.Owner, Actor: d.Actor, Queued: d.Queued, SentAt: d.SentAt, Sent: d.Sent, Held: d.Held,
 		Outcome: d.Outcome, Code: d.Code, Detail: d.Detail, EndedAt: d.EndedAt, seq: d.Seq,
 	}
 }
@@ -73,7 +74,7 @@ func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (md
 		c := queue.Command{
 			Enrollment: e.Key, Generation: e.Generation, Owner: mdm.OwnerApplication, Kind: r.Kind, Content: r.Content,
 			NotBefore: r.NotBefore, Expires: r.Expires, Redelivery: r.Redelivery,
-			Resource: r.Resource, Supersede: r.Supersede, Idempotency: r.Idempotency,
+			Resource: r.Resource, Supersede: r.Supersede, Idempotency: r.Idempotency, Actor: mdm.ActorFrom(ctx),
 		}
 		if r.Urgent {
 			c.Lane = queue.LaneUrgent
@@ -185,13 +186,14 @@ func (a *Commands) Cancel(ctx context.Context, id mdm.CommandID) (queue.CancelAn
 	if d.Owner != mdm.OwnerApplication {
 		return "", mdm.Errorf(mdm.CodeForbidden, "id", "this command belongs to %s: change what it works towards instead", d.Owner)
 	}
+	who := mdm.ActorFrom(ctx)
 	var answer queue.CancelAnswer
 	err = a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
 		var r mdm.Result
 		if answer, r, err = a.t.m.queue.Cancel(ctx, tx, id); err != nil || answer != queue.Canceled {
 			return err
 		}
-		return a.t.m.results(ctx, tx, []mdm.Result{r})
+		return a.t.m.results(ctx, tx, []mdm.Result{r}, who)
 	})
 	return answer, err
 }

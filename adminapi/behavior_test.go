@@ -170,13 +170,34 @@ func TestLinkTakesEverything(t *testing.T) {
 	require.True(t, i.Revoked)
 }
 
+// TestReasonsAreKept: who asks for something, and why, stands with what came of it.
+func TestReasonsAreKept(t *testing.T) {
+	w := furnished(t)
+	because := func(reason string) map[string]string { return map[string]string{DefaultReasonHeader: reason} }
+	who := func(reason string) mdm.Actor { return mdm.Actor{Kind: "token", Name: "ci", Reason: reason} }
+	sent := into[commandQueued](w, request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `"}`, because("inventory")}, 202)
+	require.Equal(t, who("inventory"), into[keelson.Command](w, request{get, "/commands/" + string(sent.ID), "", nil}, 200).Actor)
+	listed := into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items
+	require.Equal(t, who("inventory"), listed[0].Actor)
+	require.Zero(t, into[keelson.Command](w, request{get, "/commands/$install", "", nil}, 200).Actor, "an engine's")
+	into[commandCanceled](w, request{del, "/commands/" + string(sent.ID), "", because("not needed")}, 200)
+	require.Equal(t, who("inventory"), into[keelson.Command](w, request{get, "/commands/" + string(sent.ID), "", nil}, 200).Actor, "when it has ended, too")
+	p := into[keelson.Profile](w, request{patch, "/profiles/$dock", `{"name":"x"}`, because("a better name")}, 200)
+	require.Equal(t, who("a better name"), p.Actor)
+	require.Equal(t, 204, w.do(request{del, "/enrollments/$link", "", because("lost")}).Code)
+	i, err := w.store.Identity().Intent(t.Context(), mdm.DefaultTenant, mdm.IntentID(w.names["$link"]))
+	require.NoError(t, err)
+	require.Equal(t, who("lost"), i.RevokedBy)
+}
+
 // TestEvents pins the envelope of what administration tells the application.
 func TestEvents(t *testing.T) {
 	w := furnished(t)
 	into[keelson.Host](w, request{put, "/hosts/by-external/asset-9", `{"platform":"ios"}`, nil}, 200)
 	require.Equal(t, 200, w.do(request{del, "/commands/$waiting", "", nil}).Code)
 	require.Equal(t, 204, w.do(request{post, "/hosts/$mac/unenroll", "", nil}).Code)
-	require.Equal(t, 204, w.do(request{del, "/hosts/$pending", "", nil}).Code)
+	require.Equal(t, 204, w.do(request{del, "/hosts/$pending", "", map[string]string{DefaultReasonHeader: "sold"}}).Code)
+	require.Equal(t, 204, w.do(request{del, "/profiles/$lock", "", nil}).Code)
 	var shown []json.RawMessage
 	for {
 		es, err := w.store.Lifecycle().ClaimEvents(t.Context(), mdm.DefaultTenant, fixed{}.Now(), time.Minute, 8)

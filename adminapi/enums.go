@@ -68,6 +68,8 @@ func abouts() map[string]string {
 		"Command.outcome":            "Absent while it waits.",
 		"Command.not_now_at":         "When the device last said that it cannot now.",
 		"Command.sent":               "How often it has left.",
+		"Command.actor":              "Who had it queued, and why; absent for the engines' own.",
+		"Profile.actor":              "Who changed it last, and why.",
 		"Profile.revision":           "Counts contents, from 1.",
 		"Profile.edit":               "Counts changes of any kind, from 1. In quotes it is the ETag.",
 		"Profile.counts":             "Hosts by status; in lists and single reads.",

@@ -59,6 +59,7 @@ func exampleExplanation() keelson.Explanation {
 func exampleCommand() keelson.Command {
 	return keelson.Command{
 		ID: exampleCommandID, Kind: mdm.KindDeviceInformation, Owner: mdm.OwnerApplication, Queued: exampleTime(),
+		Actor:  mdm.Actor{Kind: "user", Name: "ada", Reason: "is it up to date?"},
 		SentAt: exampleTime().Add(time.Second), Sent: 1, Outcome: mdm.OutcomeAcknowledged, EndedAt: exampleTime().Add(2 * time.Second),
 	}
 }

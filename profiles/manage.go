@@ -70,6 +70,9 @@ func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []
 	if err := g.markTeam(ctx, tx, p.Team); err != nil {
 		return Profile{}, nil, err
 	}
+	if err := g.report(ctx, tx, Created, &p, p.Actor); err != nil {
+		return Profile{}, nil, err
+	}
 	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
 	return p, slices.Clone(doc.Warnings), nil
 }
@@ -208,7 +211,10 @@ func (g *Engine) DeleteTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, d De
 	if err := g.c.Store.DeleteProfile(ctx, tx, p.Key, p.Edit); err != nil {
 		return err
 	}
-	return g.markTeam(ctx, tx, p.Team)
+	if err := g.markTeam(ctx, tx, p.Team); err != nil {
+		return err
+	}
+	return g.report(ctx, tx, Deleted, &p, d.Actor)
 }
 
 // Profile, Profiles and Content read definitions.

@@ -77,9 +77,11 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		return Profile{}, nil, err
 	}
 	if planned {
-		err = g.markTeam(ctx, tx, p.Team)
+		if err := g.markTeam(ctx, tx, p.Team); err != nil {
+			return Profile{}, nil, err
+		}
 	}
-	return p, warnings, err
+	return p, warnings, g.report(ctx, tx, Updated, &p, ch.Actor)
 }
 
 // unchanged refuses what was decided on other edits than the profile's.

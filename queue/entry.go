@@ -43,6 +43,9 @@ type Command struct {
 	// enrollment a no-op, for as long as the first is kept, ended or not.
 	Idempotency string
 	Redelivery  mdm.Redelivery
+	// Actor is who has it queued, and why. It is kept with the entry and decides
+	// nothing. The zero Actor is an engine, or the application itself.
+	Actor mdm.Actor
 }
 
 // Entry is a queued command as stores keep it.

@@ -251,7 +251,7 @@ func endedWithout(o mdm.Outcome) bool {
 func (t *tx) result(w queue.Entry, e mdm.Enrollment) mdm.Result {
 	return mdm.Result{
 		Command: w.ID, Seq: w.Seq, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
-		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind,
+		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind, Actor: w.Actor,
 	}
 }
 

@@ -131,11 +131,7 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	if err != nil {
 		return err
 	}
-	actor, err := json.Marshal(v.Actor)
-	if err != nil {
-		return err
-	}
-	args := []any{v.Team, slot, v.Name, fold(v.Name), string(sc), v.Revision, v.Content[:], v.Size, mdm.Micros(v.UpdatedAt), string(actor)}
+	args := []any{v.Team, slot, v.Name, fold(v.Name), string(sc), v.Revision, v.Content[:], v.Size, mdm.Micros(v.UpdatedAt), actorColumn{&v.Actor}}
 	if v.Key == 0 {
 		id, err := t.insert(ctx, "profile", `INSERT INTO keelson_profile (team, slot, name, folded, scope, revision, content, size, updated_at, actor,
 			tenant, uid, family, created_at, edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
@@ -245,18 +241,15 @@ func (t *tx) profiles(ctx context.Context, where string, args ...any) (out []pro
 		p.created_at, p.updated_at, p.actor FROM keelson_profile p JOIN keelson_slot s ON s.id = p.slot WHERE p.tenant = ? AND `+where+` ORDER BY p.id`,
 		append([]any{t.id}, args...), func(rows *sql.Rows) error {
 			var p profiles.Profile
-			var sc, actor string
+			var sc string
 			var content []byte
 			var created, updated int64
 			if err := rows.Scan(&p.Key, &p.ID, &p.Team, &p.Family, &p.Slot, &p.Identifier, &p.Name, &sc, &p.Revision, &p.Edit, &content, &p.Size,
-				&created, &updated, &actor); err != nil {
+				&created, &updated, actorColumn{&p.Actor}); err != nil {
 				return err
 			}
 			var v scope
 			if err := json.Unmarshal([]byte(sc), &v); err != nil {
-				return err
-			}
-			if err := json.Unmarshal([]byte(actor), &p.Actor); err != nil {
 				return err
 			}
 			p.Scope = profiles.Scope(v)

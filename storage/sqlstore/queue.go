@@ -33,11 +33,11 @@ func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash)
 
 // queueColumns are what keelson_queue and keelson_done have in common, seq first.
 const queueColumns = `seq, tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
-	not_before, expires, resource, supersede, idempotency, redelivery, queued_at, sent_at, sent, held_at`
+	not_before, expires, resource, supersede, idempotency, redelivery, actor, queued_at, sent_at, sent, held_at`
 
 // entryColumns reads an entry from a table aliased q, with its content as c.
 const entryColumns = `q.seq, q.enrollment, q.lane, q.uid, q.generation, q.owner, q.ref_key, q.ref_order, q.kind,
-	c.sha, q.not_before, q.expires, q.resource, q.supersede, coalesce(q.idempotency, ''), q.redelivery,
+	c.sha, q.not_before, q.expires, q.resource, q.supersede, coalesce(q.idempotency, ''), q.redelivery, q.actor,
 	q.queued_at, q.sent_at, q.sent, q.held_at`
 
 // entryRow scans entryColumns.
@@ -50,7 +50,7 @@ type entryRow struct {
 func (e *entryRow) targets() []any {
 	return []any{
 		&e.Seq, &e.Enrollment, &e.Lane, &e.ID, &e.Generation, &e.Owner, &e.Ref.Key, &e.Ref.Order, &e.Kind,
-		&e.sha, &e.notBefore, &e.expires, &e.Resource, &e.Supersede, &e.Idempotency, &e.Redelivery,
+		&e.sha, &e.notBefore, &e.expires, &e.Resource, &e.Supersede, &e.Idempotency, &e.Redelivery, actorColumn{&e.Actor},
 		&e.queued, &e.sentAt, &e.Sent, &e.held,
 	}
 }
@@ -107,11 +107,11 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 	}
 	seq, err := t.insert(ctx, "queue", `INSERT INTO keelson_queue
 		(tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
-		 not_before, expires, resource, supersede, idempotency, redelivery, queued_at)
-		SELECT e.tenant, e.id, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ?
+		 not_before, expires, resource, supersede, idempotency, redelivery, actor, queued_at)
+		SELECT e.tenant, e.id, ?, ?, ?, ?, ?, ?, ?, c.id, ?, ?, ?, ?, ?, ?, ?, ?
 		FROM keelson_enrollment e JOIN keelson_content c ON c.tenant = e.tenant AND c.sha = ? WHERE e.tenant = ? AND e.id = ?`,
 		e.Lane, e.ID, e.Generation, e.Owner, e.Ref.Key, e.Ref.Order, e.Kind,
-		mdm.Micros(e.NotBefore), mdm.Micros(e.Expires), e.Resource, e.Supersede, idem, e.Redelivery, mdm.Micros(e.Queued),
+		mdm.Micros(e.NotBefore), mdm.Micros(e.Expires), e.Resource, e.Supersede, idem, e.Redelivery, actorColumn{&e.Actor}, mdm.Micros(e.Queued),
 		e.Hash[:], t.id, e.Enrollment)
 	switch {
 	case err != nil:
@@ -260,11 +260,11 @@ func (t *tx) file(ctx context.Context, e mdm.Enrollment, rep queue.Report) (queu
 	}
 	var was mdm.Outcome
 	var lateAt int64
-	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind, '', 0 FROM keelson_queue
+	err := t.q.QueryRowContext(ctx, `SELECT seq, generation, owner, ref_key, ref_order, kind, actor, '', 0 FROM keelson_queue
 		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3
-		UNION ALL SELECT seq, generation, owner, ref_key, ref_order, kind, outcome, late_at FROM keelson_done
+		UNION ALL SELECT seq, generation, owner, ref_key, ref_order, kind, actor, outcome, late_at FROM keelson_done
 		WHERE tenant = ?1 AND uid = ?2 AND enrollment = ?3`, t.id, rep.Command, e.Key).
-		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, &was, &lateAt)
+		Scan(&res.Seq, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, actorColumn{&res.Actor}, &was, &lateAt)
 	if err != nil {
 		if err = failure("command", err); mdm.CodeOf(err) == mdm.CodeNotFound {
 			return queue.Filed{Filing: queue.FilingForeign}, nil

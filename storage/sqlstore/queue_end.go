@@ -15,14 +15,14 @@ import (
 // SQLite from reading all of the tenant's queue, which it thinks is less work
 // than a few rows by their key.
 func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, where string, args ...any) (out []mdm.Result, sent int, err error) {
-	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.sent,
+	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.actor, q.sent,
 		e.id, e.uid, e.host, e.generation, h.uid, h.platform
 		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant JOIN keelson_host h ON h.id = e.host
 		WHERE +q.tenant = ? AND q.seq IN (SELECT seq FROM keelson_queue WHERE tenant = ? AND `+where+`) ORDER BY q.seq`,
 		append([]any{t.id, t.id}, args...), func(rows *sql.Rows) error {
 			r := mdm.Result{Outcome: o, At: now}
 			var times int
-			if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, &times,
+			if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, actorColumn{&r.Actor}, &times,
 				&r.Enrollment, &r.Life, &r.Host, &r.Current, &r.HostID, &r.Platform); err != nil {
 				return err
 			}

@@ -112,6 +112,12 @@ func scenarios() []scenario {
 				)
 			})
 		}},
+		{"link withdrawn", func(w *world) func() error {
+			i := w.intent()
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				return w.s.Identity().RevokeIntent(ctx, tx, i.ID, mdm.Actor{Name: "ann"})
+			})
+		}},
 		{"enrollment", enrollment},
 		{"plan", plan},
 		{"profile created", func(w *world) func() error {

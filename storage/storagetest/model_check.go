@@ -99,6 +99,7 @@ func (x *machine) draw(rt *rapid.T) queue.Entry {
 			Resource: one("resource", "", "", "r", "s"), Supersede: one("supersede", "", "", "", "t"),
 			Idempotency: one("idempotency", "", "", "", "i", "j"),
 			Redelivery:  mdm.Redelivery(one("redelivery", "repeatable", "repeatable", "frozen", "once")),
+			Actor:       mdm.Actor{Name: one("actor", "", "ann", "bob")},
 		},
 		Hash: rapid.SampledFrom(x.contents).Draw(rt, "content"), Queued: x.now,
 	}

@@ -118,6 +118,7 @@ func queueInsert() []test {
 			x := w.queued(e, func(x *queue.Entry) {
 				x.Owner, x.Kind, x.Ref = mdm.OwnerProfiles, mdm.KindInstallProfile, mdm.Ref{Key: 1 << 40, Order: 7}
 				x.Lane, x.Redelivery, x.Resource, x.Supersede, x.Idempotency = -3, mdm.Once, "r", "s", "i"
+				x.Actor = mdm.Actor{Kind: "user", Name: "ann", Reason: "“asked”"}
 				x.NotBefore, x.Expires = w.now.Add(time.Second), w.now.Add(time.Hour)
 			})
 			require.Equal(t, queue.Done{Entry: x}, w.get(x.ID))

@@ -94,8 +94,10 @@ func identityCrossings() map[string]func(x *crossing) {
 		"Identity.IntentByChallenge": func(x *crossing) {
 			missing[identity.Intent](x)(x.s.Identity().IntentByChallenge(x.ctx, x.tenant, x.a.intent.Challenge))
 		},
-		"Identity.UseIntent":    func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
-		"Identity.RevokeIntent": func(x *crossing) { x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID)) },
+		"Identity.UseIntent": func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
+		"Identity.RevokeIntent": func(x *crossing) {
+			x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID, mdm.Actor{}))
+		},
 		"Identity.NextGeneration": func(x *crossing) {
 			g, err := x.s.Identity().NextGeneration(x.ctx, x.tx)
 			x.fine(err)
