@@ -3,7 +3,9 @@ package adminapi
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,9 +107,51 @@ func TestIdempotency(t *testing.T) {
 	before := len(into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items)
 	first, second := into[commandQueued](w, q, 202), into[commandQueued](w, q, 202)
 	require.Equal(t, first, second)
+	for _, body := range []string{
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("DeviceName")) + `"}`,
+		`{"kind":"Raw","content":"` + b64([]byte(`<plist version="1.0"><dict><key>RequestType</key><string>DeviceLock</string></dict></plist>`)) + `"}`,
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `","urgent":true}`,
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `","expires":"2026-05-02T12:00:00Z"}`,
+	} {
+		rec := w.do(request{q.method, q.path, body, q.header})
+		require.Equal(t, 422, rec.Code, rec.Body.String())
+		p := problem(t, rec.Body.Bytes())
+		require.Equal(t, mdm.CodeKeyReused, p.Code)
+		require.Equal(t, headerIdempotency, p.Field)
+		require.Empty(t, rec.Header().Get("Location"))
+	}
+	require.Equal(t, first, into[commandQueued](w, request{q.method, q.path, " " + strings.Replace(q.body, `,`, ` , `, 1), q.header}, 202), "written otherwise, it is the same request")
 	q.header = map[string]string{"Idempotency-Key": "l"}
 	require.NotEqual(t, first, into[commandQueued](w, q, 202))
 	require.Len(t, into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items, before+2)
+}
+
+// TestIdempotencyInFlight: of many requests with one key at the same time, one
+// queues a command; those for something else are refused.
+func TestIdempotencyInFlight(t *testing.T) {
+	w := furnished(t)
+	before := len(into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items)
+	recs := make([]*httptest.ResponseRecorder, 16)
+	var wg sync.WaitGroup
+	for i := range recs {
+		content := b64([]byte([]string{"OSVersion", "DeviceName"}[i%2]))
+		wg.Go(func() {
+			recs[i] = w.do(request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + content + `"}`, map[string]string{headerIdempotency: "k"}})
+		})
+	}
+	wg.Wait()
+	won := ""
+	for i, rec := range recs {
+		if rec.Code == 202 {
+			require.True(t, won == "" || won == rec.Body.String(), "one command")
+			won = rec.Body.String()
+			require.Equal(t, recs[i%2].Code, rec.Code, "all who asked for the same")
+		} else {
+			require.Equal(t, 422, rec.Code, rec.Body.String())
+		}
+	}
+	require.NotEmpty(t, won)
+	require.Len(t, into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items, before+1)
 }
 
 // TestCommandTakesEverything: each field of a request reaches the queue.

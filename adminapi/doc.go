@@ -20,8 +20,12 @@
 // unit of work that changes or deletes: of two callers with the same ETag one
 // wins, and the other is answered 412 and has changed nothing.
 //
-// Cursors are opaque, and are good as long as what they point at is kept. A
-// command with an Idempotency-Key is queued once for each key and host.
+// Cursors are opaque, and are good as long as what they point at is kept.
+//
+// A command with an Idempotency-Key is queued once for each key and host: the same
+// request is answered what the first was, whatever became of the command since, and
+// another request with that key is refused with 422. When the first is being taken
+// at this very moment, a second may be answered 409, and may be sent again.
 //
 // The routes, their parameters and bodies are described by an OpenAPI 3.1
 // document ([API.OpenAPI]), which is made from the very table that mounts them;

@@ -31,7 +31,7 @@ func enums() map[reflect.Type][]string {
 	enum(m, keelson.No, keelson.Yes, keelson.Unknown)
 	enum(m, mdm.CodeInvalid, mdm.CodeMalformed, mdm.CodeTooLarge, mdm.CodeUnsupported, mdm.CodeNotFound, mdm.CodeConflict,
 		mdm.CodeUnauthenticated, mdm.CodeForbidden, mdm.CodeIdentity, mdm.CodeChallenge, mdm.CodeNotAdmitted, mdm.CodeTooLate,
-		mdm.CodeUnresolved, mdm.CodeUnavailable, mdm.CodeBusy, mdm.CodeInternal, mdm.CodePrecondition, CodeMethod)
+		mdm.CodeUnresolved, mdm.CodeUnavailable, mdm.CodeBusy, mdm.CodeInternal, mdm.CodePrecondition, mdm.CodeKeyReused, CodeMethod)
 	return m
 }
 

@@ -204,6 +204,6 @@ func formShape(params []param) *schema {
 func headers() map[string]string {
 	return map[string]string{
 		headerIfMatch:     "An ETag: refuse unless nothing of the profile has changed since.",
-		headerIdempotency: "A second request for the same host with the same key queues nothing, and answers what the first did.",
+		headerIdempotency: "The same request for the same host with the same key queues nothing, and answers what the first did. Another request with that key is refused with 422 and idempotency_key_reused; with 409 when the first is being taken at this very moment.",
 	}
 }

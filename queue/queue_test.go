@@ -34,12 +34,9 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	store := inmem.New(nil)
-	box, err := mdm.NewBox(mdm.LocalKeyring{Current: "k", Keys: map[string][]byte{"k": make([]byte, 32)}}, rand.Reader)
-	require.NoError(t, err)
-	q, err := queue.New(queue.Config{Store: store.Queue(), Box: box, Clock: noon, Rand: rand.Reader})
-	require.NoError(t, err)
 	require.NoError(t, store.Lifecycle().PutTenant(t.Context(), "t"))
-	b := &bench{Queue: q, t: t, store: store}
+	b := &bench{t: t, store: store}
+	b.restart(noon)
 	b.unit(func(ctx context.Context, tx mdm.Tx) error {
 		h := mdm.Host{ID: "h", Platform: mdm.MacOS, State: mdm.HostEnrolled}
 		if err := store.Lifecycle().PutHost(ctx, tx, &h); err != nil {
@@ -49,6 +46,15 @@ func newBench(t *testing.T) *bench {
 		return store.Lifecycle().PutEnrollment(ctx, tx, &b.e)
 	})
 	return b
+}
+
+// restart makes the queue anew over the same store.
+func (b *bench) restart(clock mdm.Clock) {
+	b.t.Helper()
+	box, err := mdm.NewBox(mdm.LocalKeyring{Current: "k", Keys: map[string][]byte{"k": make([]byte, 32)}}, rand.Reader)
+	require.NoError(b.t, err)
+	b.Queue, err = queue.New(queue.Config{Store: b.store.Queue(), Box: box, Clock: clock, Rand: rand.Reader})
+	require.NoError(b.t, err)
 }
 
 func (b *bench) unit(fn func(context.Context, mdm.Tx) error) {

@@ -76,16 +76,9 @@ func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) 
 }
 
 func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
-	var idem sql.NullString
-	if e.Idempotency != "" {
-		idem = sql.NullString{String: e.Idempotency, Valid: true}
-		err := t.q.QueryRowContext(ctx, `SELECT uid, seq FROM keelson_queue WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3
-			UNION ALL SELECT uid, seq FROM keelson_done WHERE tenant = ?1 AND enrollment = ?2 AND idempotency = ?3`,
-			t.id, e.Enrollment, e.Idempotency).Scan(&e.ID, &e.Seq)
-		if err == nil {
-			return nil
-		}
-		if err = failure("command", err); mdm.CodeOf(err) != mdm.CodeNotFound {
+	idem := sql.NullString{String: e.Idempotency, Valid: e.Idempotency != ""}
+	if idem.Valid {
+		if err := t.unused(ctx, e.Enrollment, e.Idempotency); err != nil {
 			return err
 		}
 	}

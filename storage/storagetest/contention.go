@@ -132,6 +132,7 @@ func contention() []test {
 				require.Equal(t, answers[0], h)
 			}
 		}},
+		{"one command for a key", "of two units that insert a key at the same time, one does; of many requests with one key, one is queued", keyStorm},
 		{"one plan", "RaisePlan is the compare-and-set that every plan passes before it writes", func(t *testing.T, w *world) {
 			h := w.host()
 			raise := func() error { // a replica that plans on what it read before

@@ -39,7 +39,7 @@ func scenarios() []scenario {
 				return all(
 					func() error { return q.PutContent(ctx, tx, a.Hash, []byte("a")) },
 					func() error { return q.PutContent(ctx, tx, b.Hash, []byte("b")) },
-					func() error { return q.Insert(ctx, tx, []queue.Entry{a, b, b}) },
+					func() error { return q.Insert(ctx, tx, []queue.Entry{a, b}) },
 				)
 			})
 		}},

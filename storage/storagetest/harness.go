@@ -52,6 +52,7 @@ func Run(t *testing.T, h Harness) {
 		{"queue/time", queueTime()},
 		{"queue/resource", queueResource()},
 		{"queue/insert", queueInsert()},
+		{"queue/idempotency", queueIdempotency()},
 		{"queue/poll", queuePoll()},
 		{"queue/report", queueReport()},
 		{"queue/late", queueLate()},

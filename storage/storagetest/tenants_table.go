@@ -38,6 +38,10 @@ func queueCrossings() map[string]func(x *crossing) {
 			e.ID, e.Seq, e.Idempotency = mdm.CommandID(x.uuid()), 0, "key"
 			x.fails(mdm.CodeNotFound, x.s.Queue().Insert(x.ctx, x.tx, []queue.Entry{e}))
 		},
+		"Queue.First": func(x *crossing) {
+			_, _, err := x.s.Queue().First(x.ctx, x.tx, x.a.channel.Key, x.a.waiting.Idempotency)
+			x.fails(mdm.CodeNotFound, err)
+		},
 		"Queue.Poll": func(x *crossing) {
 			a, err := x.s.Queue().Poll(x.ctx, x.tenant, queue.Poll{Caller: queue.Caller{Natural: x.a.channel.Natural, Pin: x.a.channel.Pin}, Now: x.now})
 			x.fine(err)
