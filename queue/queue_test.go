@@ -108,6 +108,7 @@ func TestStand(t *testing.T) {
 		"first life, somebody else":        {first, other, queue.StandingRefused},
 		"ended":                            {ended, mine, queue.StandingEnded},
 		"ended, somebody else":             {ended, other, queue.StandingRefused},
+		"a user channel, by its device's":  {&mdm.Enrollment{Channel: mdm.UserChannel, Parent: 1, State: mdm.EnrollmentEnrolled, Generation: 5}, mine, queue.StandingRefused},
 		"an enrollment that nothing pins":  {&mdm.Enrollment{State: mdm.EnrollmentEnrolled}, other, queue.StandingRefused},
 		"a renewal of an ended enrollment": {&mdm.Enrollment{State: mdm.EnrollmentEnded, Generation: 5, Pin: mine, Next: mdm.NextLife{Generation: 5, Pin: next}}, next, queue.StandingWaiting},
 	} {
