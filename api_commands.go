@@ -18,15 +18,18 @@ type Commands struct{ t *Tenant }
 type CommandRequest struct {
 	// Kind is mdm.KindDeviceInformation (Content: the queries, one a line),
 	// mdm.KindRawApple (a property list with a RequestType) or mdm.KindSyncML.
-	Kind        string         `json:"kind"`
-	Content     []byte         `json:"content,omitempty"`
-	Urgent      bool           `json:"urgent,omitempty"`
-	NotBefore   time.Time      `json:"not_before,omitzero"`
-	Expires     time.Time      `json:"expires,omitzero"`
-	Redelivery  mdm.Redelivery `json:"redelivery,omitempty"`
-	Resource    string         `json:"resource,omitempty"`
-	Supersede   string         `json:"supersede,omitempty"`
-	Idempotency string         `json:"-"`
+	Kind       string         `json:"kind"`
+	Content    []byte         `json:"content,omitempty"`
+	Urgent     bool           `json:"urgent,omitempty"`
+	NotBefore  time.Time      `json:"not_before,omitzero"`
+	Expires    time.Time      `json:"expires,omitzero"`
+	Redelivery mdm.Redelivery `json:"redelivery,omitempty"`
+	Resource   string         `json:"resource,omitempty"`
+	Supersede  string         `json:"supersede,omitempty"`
+	// Idempotency makes the same request with the same key, for the same host,
+	// queue nothing and return the first command, whatever became of it and of
+	// the host's enrollment. Empty queues each.
+	Idempotency string `json:"-"`
 }
 
 // Command is a queued command as administrators see it.
@@ -34,6 +37,7 @@ type Command struct {
 	ID      mdm.CommandID `json:"id"`
 	Kind    string        `json:"kind"`
 	Owner   mdm.Owner     `json:"owner"`
+	Actor   mdm.Actor     `json:"actor,omitzero"` // who had it queued, and why; absent for engines
 	Queued  time.Time     `json:"queued_at"`
 	SentAt  time.Time     `json:"sent_at,omitzero"`
 	Sent    int           `json:"sent"`
@@ -47,12 +51,15 @@ type Command struct {
 
 func public(d queue.Done) Command {
 	return Command{
-		ID: d.ID, Kind: d.Kind, Owner: d.Owner, Queued: d.Queued, SentAt: d.SentAt, Sent: d.Sent, Held: d.Held,
+		ID: d.ID, Kind: d.Kind, Owner: d.Owner, Actor: d.Actor, Queued: d.Queued, SentAt: d.SentAt, Sent: d.Sent, Held: d.Held,
 		Outcome: d.Outcome, Code: d.Code, Detail: d.Detail, EndedAt: d.EndedAt, seq: d.Seq,
 	}
 }
 
-// Send queues a command for a host's device channel, and wakes the device.
+// Send queues a command for a host's device channel, and wakes the device. An
+// idempotency key that was used for another request is a [mdm.CodeKeyReused]
+// error; one that another call is using at this very moment may be a
+// [mdm.CodeConflict] error, which the same call repeated is not.
 func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (mdm.CommandID, error) {
 	if err := a.t.may(ctx, "commands.write", string(h)); err != nil {
 		return "", err
@@ -64,20 +71,31 @@ func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (md
 	if err := checkCommand(host.Platform, r); err != nil {
 		return "", err
 	}
+	c := queue.Command{
+		Owner: mdm.OwnerApplication, Kind: r.Kind, Content: r.Content,
+		NotBefore: r.NotBefore, Expires: r.Expires, Redelivery: r.Redelivery,
+		Resource: r.Resource, Supersede: r.Supersede, Idempotency: r.Idempotency, Actor: mdm.ActorFrom(ctx),
+	}
+	if r.Urgent {
+		c.Lane = queue.LaneUrgent
+	}
 	var id mdm.CommandID
 	err = a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
-		e, err := a.channel(ctx, tx, host.Key)
+		es, err := a.t.m.c.Store.Lifecycle().EnrollmentsOf(ctx, tx, host.Key)
 		if err != nil {
 			return err
 		}
-		c := queue.Command{
-			Enrollment: e.Key, Generation: e.Generation, Owner: mdm.OwnerApplication, Kind: r.Kind, Content: r.Content,
-			NotBefore: r.NotBefore, Expires: r.Expires, Redelivery: r.Redelivery,
-			Resource: r.Resource, Supersede: r.Supersede, Idempotency: r.Idempotency,
+		first, known, err := a.repeated(ctx, tx, es, c)
+		if err != nil || known {
+			id = first.ID
+			return err
 		}
-		if r.Urgent {
-			c.Lane = queue.LaneUrgent
+		e, err := channel(es)
+		if err != nil {
+			return err
 		}
+		c := c
+		c.Enrollment, c.Generation = e.Key, e.Generation
 		entries, err := a.t.m.queue.Enqueue(ctx, tx, []queue.Command{c})
 		if err != nil {
 			return err
@@ -89,12 +107,21 @@ func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (md
 	return id, err
 }
 
-// channel is the host's enrolled device channel.
-func (a *Commands) channel(ctx context.Context, tx mdm.Tx, h mdm.HostKey) (mdm.Enrollment, error) {
-	es, err := a.t.m.c.Store.Lifecycle().EnrollmentsOf(ctx, tx, h)
-	if err != nil {
-		return mdm.Enrollment{}, err
+// repeated returns the command of the host that c repeats. A host that enrolls
+// anew may have another channel, and its first command may be the very one that
+// made it do so: a wipe that is asked for again must not wipe again.
+func (a *Commands) repeated(ctx context.Context, tx mdm.Tx, es []mdm.Enrollment, c queue.Command) (queue.Entry, bool, error) {
+	for _, e := range es {
+		c.Enrollment = e.Key
+		if first, known, err := a.t.m.queue.Repeated(ctx, tx, c); err != nil || known {
+			return first, known, err
+		}
 	}
+	return queue.Entry{}, false, nil
+}
+
+// channel is the enrolled device channel of a host.
+func channel(es []mdm.Enrollment) (mdm.Enrollment, error) {
 	for _, e := range es {
 		if e.Channel == mdm.DeviceChannel && e.State == mdm.EnrollmentEnrolled {
 			return e, nil
@@ -185,13 +212,14 @@ func (a *Commands) Cancel(ctx context.Context, id mdm.CommandID) (queue.CancelAn
 	if d.Owner != mdm.OwnerApplication {
 		return "", mdm.Errorf(mdm.CodeForbidden, "id", "this command belongs to %s: change what it works towards instead", d.Owner)
 	}
+	who := mdm.ActorFrom(ctx)
 	var answer queue.CancelAnswer
 	err = a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
 		var r mdm.Result
 		if answer, r, err = a.t.m.queue.Cancel(ctx, tx, id); err != nil || answer != queue.Canceled {
 			return err
 		}
-		return a.t.m.results(ctx, tx, []mdm.Result{r})
+		return a.t.m.results(ctx, tx, []mdm.Result{r}, who)
 	})
 	return answer, err
 }

@@ -62,5 +62,5 @@ func (a *Enrollments) Revoke(ctx context.Context, id mdm.IntentID) error {
 	if err := a.t.may(ctx, "enrollments.write", string(id)); err != nil {
 		return err
 	}
-	return a.t.m.identity.RevokeIntent(ctx, a.t.id, id)
+	return a.t.m.identity.RevokeIntent(ctx, a.t.id, id, mdm.ActorFrom(ctx))
 }

@@ -225,7 +225,7 @@ func (a *Hosts) Delete(ctx context.Context, id mdm.HostID) error {
 	return a.end(ctx, "hosts.delete", id, a.t.m.lifecycle.Delete)
 }
 
-func (a *Hosts) end(ctx context.Context, action mdm.Action, id mdm.HostID, how func(context.Context, mdm.Tx, mdm.HostKey) ([]lifecycle.Transition, error)) error {
+func (a *Hosts) end(ctx context.Context, action mdm.Action, id mdm.HostID, how func(context.Context, mdm.Tx, mdm.HostKey, mdm.Actor) ([]lifecycle.Transition, error)) error {
 	if err := a.t.may(ctx, action, string(id)); err != nil {
 		return err
 	}
@@ -233,13 +233,14 @@ func (a *Hosts) end(ctx context.Context, action mdm.Action, id mdm.HostID, how f
 	if err != nil {
 		return err
 	}
+	who := mdm.ActorFrom(ctx)
 	return a.t.m.c.Store.InTx(ctx, a.t.id, func(ctx context.Context, tx mdm.Tx) error {
-		ts, err := how(ctx, tx, h.Key)
+		ts, err := how(ctx, tx, h.Key, who)
 		if err != nil {
 			return err
 		}
 		for _, t := range ts {
-			if err := a.t.m.follow(ctx, tx, t); err != nil {
+			if err := a.t.m.follow(ctx, tx, t, who); err != nil {
 				return err
 			}
 		}

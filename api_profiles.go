@@ -16,7 +16,8 @@ type Profile struct {
 	Family     profiles.Family `json:"family"`
 	Team       mdm.TeamID      `json:"team,omitempty"`
 	Scope      Scope           `json:"scope"`
-	Revision   mdm.Revision    `json:"revision"`
+	Revision   mdm.Revision    `json:"revision"` // counts contents
+	Edit       mdm.Edit        `json:"edit"`     // counts every change
 	Size       int             `json:"size"`
 	SHA256     string          `json:"sha256"`
 	CreatedAt  time.Time       `json:"created_at"`
@@ -43,9 +44,9 @@ type ProfileChange struct {
 	Name    *string `json:"name,omitempty"`
 	Scope   *Scope  `json:"scope,omitempty"`
 	Content []byte  `json:"content,omitempty"`
-	// Was refuses the update unless the profile still has this revision; 0
-	// does not ask.
-	Was mdm.Revision `json:"-"`
+	// Was refuses the update with [mdm.CodePrecondition] unless the profile
+	// still has one of these edits; empty does not ask.
+	Was []mdm.Edit `json:"-"`
 }
 
 // Profiles is the API of configuration profiles.
@@ -101,12 +102,14 @@ func (a *Profiles) Update(ctx context.Context, id mdm.ProfileID, ch ProfileChang
 	return a.one(ctx, p, warnings)
 }
 
-// Delete deletes a definition; hosts that carry it lose it.
-func (a *Profiles) Delete(ctx context.Context, id mdm.ProfileID) error {
+// Delete deletes a definition; hosts that carry it lose it. When edits are named,
+// it is refused with [mdm.CodePrecondition] unless the profile still has one of
+// them.
+func (a *Profiles) Delete(ctx context.Context, id mdm.ProfileID, was ...mdm.Edit) error {
 	if err := a.t.may(ctx, "profiles.write", string(id)); err != nil {
 		return err
 	}
-	return a.t.m.profiles.Delete(ctx, a.t.id, id)
+	return a.t.m.profiles.Delete(ctx, a.t.id, id, profiles.Deletion{Was: was, Actor: mdm.ActorFrom(ctx)})
 }
 
 // Get returns one profile, with its counts.
@@ -221,7 +224,7 @@ func (n publicNames) profile(p profiles.Profile) Profile {
 			IncludeAll: n.ids(p.Scope.IncludeAll), IncludeAny: n.ids(p.Scope.IncludeAny),
 			ExcludeAny: n.ids(p.Scope.ExcludeAny), Platforms: p.Scope.Platforms,
 		},
-		Revision: p.Revision, Size: p.Size, SHA256: p.Content.String(),
+		Revision: p.Revision, Edit: p.Edit, Size: p.Size, SHA256: p.Content.String(),
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Actor: p.Actor,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -110,6 +111,9 @@ func serve(t testing.TB, store storage.Store, change func(*keelson.Config)) *wor
 	mux := http.NewServeMux()
 	srv := httptest.NewUnstartedServer(mux)
 	srv.EnableHTTP2 = true
+	srv.Config.BaseContext = func(net.Listener) context.Context { // an application's middleware that knows no devices
+		return mdm.WithActor(context.Background(), mdm.Actor{Kind: "user", Name: "nobody in particular"})
+	}
 	srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)

@@ -87,6 +87,7 @@ func (m *MDM) rooms(box *mdm.Box) (err error) {
 			profiles.WindowsProfile: windowsFormat{},
 		},
 		Wake:    m.waker.wake,
+		Report:  m.lifecycle.Report,
 		Tenants: c.Store.Lifecycle().Tenants,
 		Log:     c.Log,
 	})

@@ -21,7 +21,7 @@ func (s sink) Signal(ctx context.Context, tx mdm.Tx, g mdm.Signal) error {
 	if err != nil {
 		return err
 	}
-	if err := s.m.follow(ctx, tx, t); err != nil {
+	if err := s.m.follow(ctx, tx, t, mdm.Actor{}); err != nil {
 		return err
 	}
 	if o, ok := g.Data.(mdm.Observation); ok {
@@ -30,46 +30,53 @@ func (s sink) Signal(ctx context.Context, tx mdm.Tx, g mdm.Signal) error {
 	return nil
 }
 
-// Result routes the outcome of a command to its owner.
+// Result routes the outcome of a command, as the device reports it.
 func (s sink) Result(ctx context.Context, tx mdm.Tx, r mdm.Result) error {
+	return s.m.result(ctx, tx, r, mdm.Actor{})
+}
+
+// result routes the outcome of a command to its owner. Who ended it is zero when
+// the device or time did.
+func (m *MDM) result(ctx context.Context, tx mdm.Tx, r mdm.Result, who mdm.Actor) error {
 	switch r.Owner {
 	case mdm.OwnerProfiles:
-		return s.m.profiles.Result(ctx, tx, r)
+		return m.profiles.Result(ctx, tx, r)
 	case mdm.OwnerApplication:
-		e, err := lifecycle.CommandEnded(r)
+		e, err := lifecycle.CommandEnded(r, who)
 		if err != nil {
 			return err
 		}
-		return s.m.lifecycle.Report(ctx, tx, e)
+		return m.lifecycle.Report(ctx, tx, e)
 	default:
 		return nil
 	}
 }
 
 // results routes what ended without the device.
-func (m *MDM) results(ctx context.Context, tx mdm.Tx, rs []mdm.Result) error {
+func (m *MDM) results(ctx context.Context, tx mdm.Tx, rs []mdm.Result, who mdm.Actor) error {
 	for _, r := range rs {
-		if err := (sink{m}).Result(ctx, tx, r); err != nil {
+		if err := m.result(ctx, tx, r, who); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// follow cleans up after a transition, as [lifecycle.CleanUps] says.
-func (m *MDM) follow(ctx context.Context, tx mdm.Tx, t lifecycle.Transition) error {
+// follow cleans up after a transition, as [lifecycle.CleanUps] says. Who caused it
+// is zero when the device did.
+func (m *MDM) follow(ctx context.Context, tx mdm.Tx, t lifecycle.Transition, who mdm.Actor) error {
 	for _, e := range t.Ended {
-		if err := m.cleanUp(ctx, tx, lifecycle.TurnedOff, e); err != nil {
+		if err := m.cleanUp(ctx, tx, lifecycle.TurnedOff, e, who); err != nil {
 			return err
 		}
 	}
 	if t.Kind == lifecycle.None || t.Kind == lifecycle.Announced {
 		return nil
 	}
-	return m.cleanUp(ctx, tx, t.Kind, t.Enrollment)
+	return m.cleanUp(ctx, tx, t.Kind, t.Enrollment, who)
 }
 
-func (m *MDM) cleanUp(ctx context.Context, tx mdm.Tx, k lifecycle.TransitionKind, e mdm.Enrollment) error {
+func (m *MDM) cleanUp(ctx context.Context, tx mdm.Tx, k lifecycle.TransitionKind, e mdm.Enrollment, who mdm.Actor) error {
 	table := lifecycle.CleanUps(k)
 	begins := k == lifecycle.NewLife
 	if table[lifecycle.ItemQueue] == lifecycle.Cancel {
@@ -81,7 +88,7 @@ func (m *MDM) cleanUp(ctx context.Context, tx mdm.Tx, k lifecycle.TransitionKind
 		if err != nil {
 			return err
 		}
-		if err := m.results(ctx, tx, ended); err != nil {
+		if err := m.results(ctx, tx, ended, who); err != nil {
 			return err
 		}
 	}

@@ -156,7 +156,7 @@ func (m *MDM) expireTenant(ctx context.Context, t mdm.TenantID) error {
 			if err != nil {
 				return err
 			}
-			return m.results(ctx, tx, rs)
+			return m.results(ctx, tx, rs, mdm.Actor{})
 		})
 		if err != nil {
 			return err

@@ -100,7 +100,7 @@ func TestWhole(t *testing.T) {
 		require.Equal(t, queue.Ended, canceled)
 		phone.CheckOut()
 
-		want := []mdm.EventKind{mdm.EventEnrolled, mdm.EventCommandEnded, mdm.EventUnenrolled}
+		want := []mdm.EventKind{mdm.EventEnrolled, mdm.EventProfileChanged, mdm.EventCommandEnded, mdm.EventUnenrolled}
 		require.Eventually(t, func() bool { return len(heard.kinds()) >= len(want) }, 10*time.Second, 10*time.Millisecond)
 		require.Equal(t, want, heard.kinds())
 		require.Eventually(t, func() bool { return !w.host().LastSeenAt.IsZero() }, 10*time.Second, 10*time.Millisecond)

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -99,41 +100,6 @@ func TestContentIsByteForByte(t *testing.T) {
 	}
 }
 
-// TestRevisions: the ETag follows the content, and one of many that change the
-// same revision wins.
-func TestRevisions(t *testing.T) {
-	w := furnished(t)
-	content := func(n int) string { return strings.Replace(string(dock), "48", fmt.Sprint(n), 1) }
-	put1 := func(n int, match string) int {
-		return w.do(request{put, "/profiles/$dock/content", content(n), map[string]string{"Content-Type": mediaApple, "If-Match": match}}).Code
-	}
-	require.Equal(t, `"1"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
-	require.Equal(t, 200, put1(50, `"1"`))
-	require.Equal(t, `"2"`, w.do(request{get, "/profiles/$dock", "", nil}).Header().Get("ETag"))
-	require.Equal(t, 412, put1(51, `"1"`))
-	require.Equal(t, 412, put1(51, `"1", "3"`))
-	require.Equal(t, 200, put1(51, `"1", "2"`))
-
-	codes := make([]int, 8)
-	var wg sync.WaitGroup
-	for i := range codes {
-		wg.Go(func() { codes[i] = put1(100+i, `"3"`) })
-	}
-	wg.Wait()
-	won := 0
-	for _, c := range codes {
-		if c == 200 {
-			won++
-		} else {
-			require.Equal(t, 412, c)
-		}
-	}
-	require.Equal(t, 1, won)
-	require.Equal(t, 412, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"3"`}}).Code)
-	require.Equal(t, 204, w.do(request{del, "/profiles/$dock", "", map[string]string{"If-Match": `"4"`}}).Code)
-	require.Equal(t, 404, w.do(request{get, "/profiles/$dock", "", nil}).Code)
-}
-
 // TestIdempotency: a key queues once for a host.
 func TestIdempotency(t *testing.T) {
 	w := furnished(t)
@@ -141,9 +107,51 @@ func TestIdempotency(t *testing.T) {
 	before := len(into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items)
 	first, second := into[commandQueued](w, q, 202), into[commandQueued](w, q, 202)
 	require.Equal(t, first, second)
+	for _, body := range []string{
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("DeviceName")) + `"}`,
+		`{"kind":"Raw","content":"` + b64([]byte(`<plist version="1.0"><dict><key>RequestType</key><string>DeviceLock</string></dict></plist>`)) + `"}`,
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `","urgent":true}`,
+		`{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `","expires":"2026-05-02T12:00:00Z"}`,
+	} {
+		rec := w.do(request{q.method, q.path, body, q.header})
+		require.Equal(t, 422, rec.Code, rec.Body.String())
+		p := problem(t, rec.Body.Bytes())
+		require.Equal(t, mdm.CodeKeyReused, p.Code)
+		require.Equal(t, headerIdempotency, p.Field)
+		require.Empty(t, rec.Header().Get("Location"))
+	}
+	require.Equal(t, first, into[commandQueued](w, request{q.method, q.path, " " + strings.Replace(q.body, `,`, ` , `, 1), q.header}, 202), "written otherwise, it is the same request")
 	q.header = map[string]string{"Idempotency-Key": "l"}
 	require.NotEqual(t, first, into[commandQueued](w, q, 202))
 	require.Len(t, into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items, before+2)
+}
+
+// TestIdempotencyInFlight: of many requests with one key at the same time, one
+// queues a command; those for something else are refused.
+func TestIdempotencyInFlight(t *testing.T) {
+	w := furnished(t)
+	before := len(into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items)
+	recs := make([]*httptest.ResponseRecorder, 16)
+	var wg sync.WaitGroup
+	for i := range recs {
+		content := b64([]byte([]string{"OSVersion", "DeviceName"}[i%2]))
+		wg.Go(func() {
+			recs[i] = w.do(request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + content + `"}`, map[string]string{headerIdempotency: "k"}})
+		})
+	}
+	wg.Wait()
+	won := ""
+	for i, rec := range recs {
+		if rec.Code == 202 {
+			require.True(t, won == "" || won == rec.Body.String(), "one command")
+			won = rec.Body.String()
+			require.Equal(t, recs[i%2].Code, rec.Code, "all who asked for the same")
+		} else {
+			require.Equal(t, 422, rec.Code, rec.Body.String())
+		}
+	}
+	require.NotEmpty(t, won)
+	require.Len(t, into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items, before+1)
 }
 
 // TestCommandTakesEverything: each field of a request reaches the queue.
@@ -206,13 +214,34 @@ func TestLinkTakesEverything(t *testing.T) {
 	require.True(t, i.Revoked)
 }
 
+// TestReasonsAreKept: who asks for something, and why, stands with what came of it.
+func TestReasonsAreKept(t *testing.T) {
+	w := furnished(t)
+	because := func(reason string) map[string]string { return map[string]string{DefaultReasonHeader: reason} }
+	who := func(reason string) mdm.Actor { return mdm.Actor{Kind: "token", Name: "ci", Reason: reason} }
+	sent := into[commandQueued](w, request{post, "/hosts/$mac/commands", `{"kind":"DeviceInformation","content":"` + b64([]byte("OSVersion")) + `"}`, because("inventory")}, 202)
+	require.Equal(t, who("inventory"), into[keelson.Command](w, request{get, "/commands/" + string(sent.ID), "", nil}, 200).Actor)
+	listed := into[commandList](w, request{get, "/hosts/$mac/commands", "", nil}, 200).Items
+	require.Equal(t, who("inventory"), listed[0].Actor)
+	require.Zero(t, into[keelson.Command](w, request{get, "/commands/$install", "", nil}, 200).Actor, "an engine's")
+	into[commandCanceled](w, request{del, "/commands/" + string(sent.ID), "", because("not needed")}, 200)
+	require.Equal(t, who("inventory"), into[keelson.Command](w, request{get, "/commands/" + string(sent.ID), "", nil}, 200).Actor, "when it has ended, too")
+	p := into[keelson.Profile](w, request{patch, "/profiles/$dock", `{"name":"x"}`, because("a better name")}, 200)
+	require.Equal(t, who("a better name"), p.Actor)
+	require.Equal(t, 204, w.do(request{del, "/enrollments/$link", "", because("lost")}).Code)
+	i, err := w.store.Identity().Intent(t.Context(), mdm.DefaultTenant, mdm.IntentID(w.names["$link"]))
+	require.NoError(t, err)
+	require.Equal(t, who("lost"), i.RevokedBy)
+}
+
 // TestEvents pins the envelope of what administration tells the application.
 func TestEvents(t *testing.T) {
 	w := furnished(t)
 	into[keelson.Host](w, request{put, "/hosts/by-external/asset-9", `{"platform":"ios"}`, nil}, 200)
 	require.Equal(t, 200, w.do(request{del, "/commands/$waiting", "", nil}).Code)
 	require.Equal(t, 204, w.do(request{post, "/hosts/$mac/unenroll", "", nil}).Code)
-	require.Equal(t, 204, w.do(request{del, "/hosts/$pending", "", nil}).Code)
+	require.Equal(t, 204, w.do(request{del, "/hosts/$pending", "", map[string]string{DefaultReasonHeader: "sold"}}).Code)
+	require.Equal(t, 204, w.do(request{del, "/profiles/$lock", "", nil}).Code)
 	var shown []json.RawMessage
 	for {
 		es, err := w.store.Lifecycle().ClaimEvents(t.Context(), mdm.DefaultTenant, fixed{}.Now(), time.Minute, 8)

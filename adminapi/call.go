@@ -28,10 +28,10 @@ type call struct {
 type reply struct {
 	body     any // JSON; nil sends data, or nothing
 	data     []byte
-	media    string       // of data
-	file     string       // name under which a browser saves data
-	location string       // path behind the base
-	revision mdm.Revision // becomes the ETag; 0 sends none
+	media    string   // of data
+	file     string   // name under which a browser saves data
+	location string   // path behind the base
+	edit     mdm.Edit // becomes the ETag; 0 sends none
 }
 
 // answer sends a reply.
@@ -45,8 +45,8 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, at *route, rep repl
 		}
 		rep.data, rep.media = data, mediaJSON
 	}
-	if rep.revision != 0 {
-		h.Set("ETag", etag(rep.revision))
+	if rep.edit != 0 {
+		h.Set("ETag", etag(rep.edit))
 	}
 	if rep.location != "" {
 		h.Set("Location", a.prefix+rep.location)

@@ -1,6 +1,8 @@
 package adminapi
 
 import (
+	"errors"
+
 	"github.com/keelson-mdm/keelson"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/queue"
@@ -17,9 +19,9 @@ func commandRoutes() []route {
 		},
 		{
 			method: post, path: "/hosts/{host}/commands", id: "sendCommand", summary: "Queue a command for a host, and wake the device",
-			header: []string{headerIdempotency}, in: commandWrite{}, out: commandQueued{}, status: 202, located: true, codes: []mdm.Code{mdm.CodeConflict},
-			example: commandWrite{Kind: mdm.KindDeviceInformation, Content: []byte("OSVersion\nDeviceName\n"), Urgent: true},
-			answer:  commandQueued{ID: exampleCommandID}, do: (*call).sendCommand,
+			header: []string{headerIdempotency}, in: commandWrite{}, out: commandQueued{}, status: 202, located: true,
+			codes: []mdm.Code{mdm.CodeConflict, mdm.CodeKeyReused}, example: commandWrite{Kind: mdm.KindDeviceInformation, Content: []byte("OSVersion\nDeviceName\n"), Urgent: true},
+			answer: commandQueued{ID: exampleCommandID}, do: (*call).sendCommand,
 		},
 		{
 			method: get, path: "/commands/{command}", id: "getCommand", summary: "Get a command",
@@ -80,7 +82,16 @@ func (c *call) sendCommand() (reply, error) {
 		Kind: in.Kind, Content: in.Content, Urgent: in.Urgent, NotBefore: in.NotBefore, Expires: in.Expires,
 		Redelivery: in.Redelivery, Resource: in.Resource, Supersede: in.Supersede, Idempotency: key,
 	})
-	return reply{body: commandQueued{cmd}, location: "/commands/" + string(cmd)}, err
+	return reply{body: commandQueued{cmd}, location: "/commands/" + string(cmd)}, keyed(err)
+}
+
+// keyed names the header in the error of a key that cannot be used.
+func keyed(err error) error {
+	var e *mdm.Error
+	if !errors.As(err, &e) || e.Field != "idempotency" {
+		return err
+	}
+	return mdm.WrapError(e.Code, headerIdempotency, e.Message, err)
 }
 
 func (c *call) command() (mdm.CommandID, error) {

@@ -15,11 +15,17 @@
 // Input is strict: an unknown field, an unknown query parameter, a name that
 // stands twice or a null is refused by name, and changes nothing.
 //
-// A profile's ETag is its revision, which counts contents: a new name or scope
-// does not raise it. If-Match refuses a change of another revision with 412.
+// A profile's ETag is its edit, which rises with every change of name, scope or
+// content; its counts of hosts are not part of it. If-Match is compared in the
+// unit of work that changes or deletes: of two callers with the same ETag one
+// wins, and the other is answered 412 and has changed nothing.
 //
-// Cursors are opaque, and are good as long as what they point at is kept. A
-// command with an Idempotency-Key is queued once for each key and host.
+// Cursors are opaque, and are good as long as what they point at is kept.
+//
+// A command with an Idempotency-Key is queued once for each key and host: the same
+// request is answered what the first was, whatever became of the command since, and
+// another request with that key is refused with 422. When the first is being taken
+// at this very moment, a second may be answered 409, and may be sent again.
 //
 // The routes, their parameters and bodies are described by an OpenAPI 3.1
 // document ([API.OpenAPI]), which is made from the very table that mounts them;

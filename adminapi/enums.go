@@ -31,7 +31,7 @@ func enums() map[reflect.Type][]string {
 	enum(m, keelson.No, keelson.Yes, keelson.Unknown)
 	enum(m, mdm.CodeInvalid, mdm.CodeMalformed, mdm.CodeTooLarge, mdm.CodeUnsupported, mdm.CodeNotFound, mdm.CodeConflict,
 		mdm.CodeUnauthenticated, mdm.CodeForbidden, mdm.CodeIdentity, mdm.CodeChallenge, mdm.CodeNotAdmitted, mdm.CodeTooLate,
-		mdm.CodeUnresolved, mdm.CodeUnavailable, mdm.CodeBusy, mdm.CodeInternal, CodeMethod, CodePrecondition)
+		mdm.CodeUnresolved, mdm.CodeUnavailable, mdm.CodeBusy, mdm.CodeInternal, mdm.CodePrecondition, mdm.CodeKeyReused, CodeMethod)
 	return m
 }
 
@@ -68,7 +68,10 @@ func abouts() map[string]string {
 		"Command.outcome":            "Absent while it waits.",
 		"Command.not_now_at":         "When the device last said that it cannot now.",
 		"Command.sent":               "How often it has left.",
-		"Profile.revision":           "Counts contents, from 1. It is the ETag.",
+		"Command.actor":              "Who had it queued, and why; absent for the engines' own.",
+		"Profile.actor":              "Who changed it last, and why.",
+		"Profile.revision":           "Counts contents, from 1.",
+		"Profile.edit":               "Counts changes of any kind, from 1. In quotes it is the ETag.",
 		"Profile.counts":             "Hosts by status; in lists and single reads.",
 		"Profile.warnings":           "For the person who uploads.",
 		"Profile.size":               "Bytes.",

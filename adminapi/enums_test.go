@@ -21,7 +21,7 @@ func TestEnumsAreComplete(t *testing.T) {
 	for typ, values := range enums() {
 		want := constants(t, typ)
 		if typ == reflect.TypeFor[mdm.Code]() {
-			want = append(want, string(CodeMethod), string(CodePrecondition))
+			want = append(want, string(CodeMethod))
 		}
 		require.NotEmpty(t, want, typ)
 		require.ElementsMatch(t, want, values, typ)

@@ -9,28 +9,29 @@ import (
 
 const maxTags = 16
 
-// etag is the entity tag of a revision.
-func etag(r mdm.Revision) string { return `"` + strconv.FormatInt(int64(r), 10) + `"` }
+// etag is the entity tag of an edit.
+func etag(e mdm.Edit) string { return `"` + strconv.FormatInt(int64(e), 10) + `"` }
 
-// ifMatch reads If-Match (RFC 9110, 13.1.1). Conditional is false when every
-// revision will do: the header is absent, or is *. Tags that no revision can
-// have, weak ones among them, match nothing and are left out.
-func (c *call) ifMatch() (revisions []mdm.Revision, conditional bool, err error) {
+// ifMatch reads If-Match (RFC 9110, 13.1.1). No edits mean that every one will
+// do: the header is absent, or is *. Tags that no edit can have, weak ones among
+// them, stand as 0, which nothing has.
+func (c *call) ifMatch() ([]mdm.Edit, error) {
 	h := strings.TrimSpace(strings.Join(c.r.Header.Values(headerIfMatch), ","))
 	if h == "*" || len(c.r.Header.Values(headerIfMatch)) == 0 {
-		return nil, false, nil
+		return nil, nil
 	}
 	tags, ok := parseTags(h)
 	if !ok {
-		return nil, false, mdm.Errorf(mdm.CodeMalformed, headerIfMatch, "send the ETag as it was received, with its quotes")
+		return nil, mdm.Errorf(mdm.CodeMalformed, headerIfMatch, "send the ETag as it was received, with its quotes")
 	}
-	for _, t := range tags {
+	edits := make([]mdm.Edit, len(tags))
+	for i, t := range tags {
 		n, err := strconv.ParseInt(strings.Trim(t, `"`), 10, 64)
-		if err == nil && n > 0 && etag(mdm.Revision(n)) == t {
-			revisions = append(revisions, mdm.Revision(n))
+		if err == nil && n > 0 && etag(mdm.Edit(n)) == t {
+			edits[i] = mdm.Edit(n)
 		}
 	}
-	return revisions, true, nil
+	return edits, nil
 }
 
 // parseTags splits a list of entity tags (RFC 9110, 8.8.3).
@@ -52,6 +53,10 @@ func parseTags(s string) (tags []string, ok bool) {
 	return tags, len(tags) > 0
 }
 
-func precondition() error {
-	return mdm.Errorf(CodePrecondition, headerIfMatch, "the profile has another revision by now: get it again")
+// matched names the header in the error of a condition that does not hold.
+func matched(err error) error {
+	if mdm.CodeOf(err) != mdm.CodePrecondition {
+		return err
+	}
+	return mdm.WrapError(mdm.CodePrecondition, headerIfMatch, "the profile was changed meanwhile: get it again", err)
 }

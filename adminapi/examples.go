@@ -59,6 +59,7 @@ func exampleExplanation() keelson.Explanation {
 func exampleCommand() keelson.Command {
 	return keelson.Command{
 		ID: exampleCommandID, Kind: mdm.KindDeviceInformation, Owner: mdm.OwnerApplication, Queued: exampleTime(),
+		Actor:  mdm.Actor{Kind: "user", Name: "ada", Reason: "is it up to date?"},
 		SentAt: exampleTime().Add(time.Second), Sent: 1, Outcome: mdm.OutcomeAcknowledged, EndedAt: exampleTime().Add(2 * time.Second),
 	}
 }
@@ -66,7 +67,7 @@ func exampleCommand() keelson.Command {
 func exampleProfile() keelson.Profile {
 	return keelson.Profile{
 		ID: exampleProfileID, Name: "Dock", Identifier: "com.example.dock", Family: profiles.AppleProfile, Team: exampleTeam,
-		Scope: keelson.Scope{IncludeAll: []mdm.LabelID{exampleLabel}}, Revision: 1, Size: 812,
+		Scope: keelson.Scope{IncludeAll: []mdm.LabelID{exampleLabel}}, Revision: 1, Edit: 1, Size: 812,
 		SHA256:    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		CreatedAt: exampleTime(), UpdatedAt: exampleTime(), Actor: mdm.Actor{Kind: "user", Name: "ada", Reason: "larger icons"},
 		Counts: map[profiles.Status]int{profiles.Verified: 1},

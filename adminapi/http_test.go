@@ -93,7 +93,7 @@ func TestProblems(t *testing.T) {
 		{"busy", mdm.CodeBusy, 429, mdm.CodeBusy, defaultRetry},
 		{"negative wait", &mdm.Error{Code: mdm.CodeInvalid, RetryAfter: -1}, 422, mdm.CodeInvalid, 0},
 		{"method", CodeMethod, 405, CodeMethod, 0},
-		{"precondition", CodePrecondition, 412, CodePrecondition, 0},
+		{"precondition", mdm.CodePrecondition, 412, mdm.CodePrecondition, 0},
 	} {
 		p, wait := problemOf(c.err)
 		require.Equal(t, c.status, p.Status, c.name)

@@ -102,7 +102,7 @@ func (a *API) describe(rs []route) ([]byte, error) {
 				Description: "A problem", Content: map[string]docMedia{mediaProblem: {Schema: &schema{Ref: refPrefix + "Problem"}}},
 			}},
 			Headers: map[string]docHeader{
-				"ETag":     {Description: "The revision, for If-Match.", Schema: &schema{Type: "string"}},
+				"ETag":     {Description: "The edit, for If-Match.", Schema: &schema{Type: "string"}},
 				"Location": {Description: "Where the new thing is.", Schema: &schema{Type: "string", Format: "uri-reference"}},
 			},
 		},
@@ -203,7 +203,7 @@ func formShape(params []param) *schema {
 // headers describe what routes look at.
 func headers() map[string]string {
 	return map[string]string{
-		headerIfMatch:     "An ETag: refuse unless the profile still has this revision.",
-		headerIdempotency: "A second request for the same host with the same key queues nothing, and answers what the first did.",
+		headerIfMatch:     "An ETag: refuse unless nothing of the profile has changed since.",
+		headerIdempotency: "The same request for the same host with the same key queues nothing, and answers what the first did. Another request with that key is refused with 422 and idempotency_key_reused; with 409 when the first is being taken at this very moment.",
 	}
 }

@@ -45,28 +45,27 @@ func TestIfMatch(t *testing.T) {
 		many += `,"1"`
 	}
 	for _, c := range []struct {
-		headers     []string
-		revisions   []mdm.Revision
-		conditional bool
-		bad         bool
+		headers []string
+		edits   []mdm.Edit
+		bad     bool
 	}{
-		{nil, nil, false, false},
-		{[]string{"*"}, nil, false, false},
-		{[]string{`"7"`}, []mdm.Revision{7}, true, false},
-		{[]string{`"7"`, `"8"`}, []mdm.Revision{7, 8}, true, false},
-		{[]string{`"07", "+7", "-7", "0", "7.0", "", W/"7"`}, nil, true, false},
-		{[]string{`"99999999999999999999"`}, nil, true, false},
-		{[]string{""}, nil, false, true},
-		{[]string{many}, nil, false, true},
+		{nil, nil, false},
+		{[]string{"*"}, nil, false},
+		{[]string{`"7"`}, []mdm.Edit{7}, false},
+		{[]string{`"7"`, `"8"`}, []mdm.Edit{7, 8}, false},
+		{[]string{`"07", "+7", "-7", "0", "7.0", "", W/"7"`}, make([]mdm.Edit, 7), false},
+		{[]string{`"99999999999999999999"`}, make([]mdm.Edit, 1), false},
+		{[]string{`W/"7", "7"`}, []mdm.Edit{0, 7}, false},
+		{[]string{""}, nil, true},
+		{[]string{many}, nil, true},
 	} {
 		r := httptest.NewRequest(patch, "/", nil)
 		for _, h := range c.headers {
 			r.Header.Add(headerIfMatch, h)
 		}
-		revisions, conditional, err := (&call{r: r}).ifMatch()
+		edits, err := (&call{r: r}).ifMatch()
 		require.Equal(t, c.bad, err != nil, c.headers)
-		require.Equal(t, c.conditional, conditional, c.headers)
-		require.Equal(t, c.revisions, revisions, c.headers)
+		require.Equal(t, c.edits, edits, c.headers)
 	}
 }
 

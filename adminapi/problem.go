@@ -15,14 +15,9 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Codes that HTTP brings and [package mdm] does not have. They are as stable as
-// those.
-const (
-	// CodeMethod: the address exists, and not for this method (405).
-	CodeMethod mdm.Code = "method_not_allowed"
-	// CodePrecondition: If-Match names another revision (412).
-	CodePrecondition mdm.Code = "precondition_failed"
-)
+// CodeMethod: the address exists, and not for this method (405). HTTP brings it,
+// and [package mdm] does not have it; it is as stable as those codes.
+const CodeMethod mdm.Code = "method_not_allowed"
 
 const (
 	mediaJSON    = "application/json"
@@ -62,11 +57,8 @@ func (u uncancelable) Unwrap() error { return u.err }
 
 // statusOf is the HTTP status of a code.
 func statusOf(c mdm.Code) int {
-	switch c {
-	case CodeMethod:
+	if c == CodeMethod {
 		return http.StatusMethodNotAllowed
-	case CodePrecondition:
-		return http.StatusPreconditionFailed
 	}
 	return c.Answer().Admin
 }

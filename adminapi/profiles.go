@@ -2,8 +2,6 @@ package adminapi
 
 import (
 	"bytes"
-	"errors"
-	"slices"
 
 	"github.com/keelson-mdm/keelson"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -83,7 +81,7 @@ func (c *call) createProfile() (reply, error) {
 	p, err := c.tenant.Profiles().Create(c.r.Context(), keelson.ProfileUpload{
 		Name: in.Name, Identifier: in.Identifier, Family: in.Family, Team: in.Team, Scope: in.Scope, Content: in.Content,
 	})
-	return reply{body: p, revision: p.Revision, location: "/profiles/" + string(p.ID)}, err
+	return reply{body: p, edit: p.Edit, location: "/profiles/" + string(p.ID)}, err
 }
 
 func (c *call) getProfile() (reply, error) {
@@ -92,7 +90,7 @@ func (c *call) getProfile() (reply, error) {
 		return reply{}, err
 	}
 	p, err := c.tenant.Profiles().Get(c.r.Context(), id)
-	return reply{body: p, revision: p.Revision}, err
+	return reply{body: p, edit: p.Edit}, err
 }
 
 func (c *call) updateProfile() (reply, error) {
@@ -119,30 +117,14 @@ func (c *call) replaceContent() (reply, error) {
 	return c.change(id, keelson.ProfileChange{Content: content})
 }
 
-// change updates a profile if it has one of the revisions that the caller names.
-// Each is asked for in the unit of work that changes, so that nothing comes in
-// between.
+// change updates a profile if it has one of the edits that the caller names.
 func (c *call) change(id mdm.ProfileID, ch keelson.ProfileChange) (reply, error) {
-	revisions, conditional, err := c.ifMatch()
-	if err != nil {
+	var err error
+	if ch.Was, err = c.ifMatch(); err != nil {
 		return reply{}, err
 	}
-	if !conditional {
-		revisions = []mdm.Revision{0}
-	}
-	for _, ch.Was = range revisions {
-		p, err := c.tenant.Profiles().Update(c.r.Context(), id, ch)
-		if !revised(err) {
-			return reply{body: p, revision: p.Revision}, err
-		}
-	}
-	return reply{}, precondition()
-}
-
-// revised reports whether a change was refused because of its revision.
-func revised(err error) bool {
-	var e *mdm.Error
-	return errors.As(err, &e) && e.Code == mdm.CodeConflict && e.Field == "revision"
+	p, err := c.tenant.Profiles().Update(c.r.Context(), id, ch)
+	return reply{body: p, edit: p.Edit}, matched(err)
 }
 
 func (c *call) getContent() (reply, error) {
@@ -164,27 +146,16 @@ func apple(content []byte) bool {
 	return bytes.HasPrefix(head, []byte("bplist")) || bytes.HasPrefix(head, []byte{0x30}) || bytes.Contains(head, []byte("<plist"))
 }
 
-// deleteProfile looks at the revision before it deletes; a change that comes in
-// between is lost with the profile.
 func (c *call) deleteProfile() (reply, error) {
 	id, err := c.profile()
 	if err != nil {
 		return reply{}, err
 	}
-	revisions, conditional, err := c.ifMatch()
+	was, err := c.ifMatch()
 	if err != nil {
 		return reply{}, err
 	}
-	if conditional {
-		p, err := c.tenant.Profiles().Get(c.r.Context(), id)
-		if err != nil {
-			return reply{}, err
-		}
-		if !slices.Contains(revisions, p.Revision) {
-			return reply{}, precondition()
-		}
-	}
-	return reply{}, c.tenant.Profiles().Delete(c.r.Context(), id)
+	return reply{}, matched(c.tenant.Profiles().Delete(c.r.Context(), id, was...))
 }
 
 // familyOf is the family that a media type names; empty when it names none.

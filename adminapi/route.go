@@ -79,7 +79,7 @@ func (r *route) problems() []mdm.Code {
 		out = append(out, mdm.CodeTooLarge, mdm.CodeUnsupported)
 	}
 	if slices.Contains(r.header, headerIfMatch) {
-		out = append(out, CodePrecondition)
+		out = append(out, mdm.CodePrecondition)
 	}
 	for _, c := range r.codes {
 		if !slices.Contains(out, c) {

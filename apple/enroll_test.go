@@ -90,7 +90,7 @@ func TestEnrollRefuses(t *testing.T) {
 	mdmtest.Mac(t, used, w.device(mdmtest.AppleOptions{})).Enroll()
 	_, expired := make(identity.IntentRequest{Lifetime: 1})
 	id, withdrawn := make(identity.IntentRequest{})
-	require.NoError(t, w.id.RevokeIntent(w.ctx, tenant, id))
+	require.NoError(t, w.id.RevokeIntent(w.ctx, tenant, id, mdm.Actor{}))
 	_, pc := make(identity.IntentRequest{Platform: mdm.Windows})
 	w.clock.add(1000)
 	for name, c := range map[string]struct {

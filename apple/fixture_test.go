@@ -313,7 +313,7 @@ func (w *world) unenroll(udid string) {
 	w.t.Helper()
 	k := w.enrollment(udid).Host
 	w.do(func(ctx context.Context, tx mdm.Tx) error {
-		ts, err := w.life.Unenroll(ctx, tx, k)
+		ts, err := w.life.Unenroll(ctx, tx, k, mdm.Actor{})
 		for _, t := range ts {
 			if err == nil {
 				err = w.follow(ctx, tx, t)

@@ -66,7 +66,7 @@ func TestAdmit(t *testing.T) {
 			i, challenge := w.link(identity.IntentRequest{})
 			leaf := w.issue(challenge)
 			require.NoError(w.t, w.authenticate(leaf, claim("A")))
-			require.NoError(w.t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID))
+			require.NoError(w.t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID, mdm.Actor{}))
 			return leaf
 		}, claim("A"), "", ""},
 		"a device that enrolls again": {func(w *world) *x509.Certificate {
@@ -108,7 +108,7 @@ func TestAdmit(t *testing.T) {
 		"a link that was withdrawn": {func(w *world) *x509.Certificate {
 			i, challenge := w.link(identity.IntentRequest{})
 			leaf := w.issue(challenge)
-			require.NoError(w.t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID))
+			require.NoError(w.t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID, mdm.Actor{}))
 			return leaf
 		}, claim("A"), mdm.CodeChallenge, "intent"},
 		"a link that another used": {func(w *world) *x509.Certificate {

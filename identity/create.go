@@ -195,10 +195,10 @@ func unknownChallenge(err error) error {
 }
 
 // RevokeIntent closes an intent to further devices. Certificates that it issued
-// and that have authenticated stay good; others are refused. An unknown intent
-// is a [mdm.CodeNotFound] error.
-func (s *Service) RevokeIntent(ctx context.Context, t mdm.TenantID, id mdm.IntentID) error {
+// and that have authenticated stay good; others are refused. Who withdrew it, and
+// why, is kept with it. An unknown intent is a [mdm.CodeNotFound] error.
+func (s *Service) RevokeIntent(ctx context.Context, t mdm.TenantID, id mdm.IntentID, who mdm.Actor) error {
 	return s.c.Transactor.InTx(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		return s.c.Store.RevokeIntent(ctx, tx, id)
+		return s.c.Store.RevokeIntent(ctx, tx, id, who)
 	})
 }

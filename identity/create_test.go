@@ -147,9 +147,9 @@ func TestOpenLink(t *testing.T) {
 
 	i, link, err = w.CreateIntent(w.ctx, mdm.DefaultTenant, identity.IntentRequest{})
 	require.NoError(t, err)
-	require.ErrorIs(t, w.RevokeIntent(w.ctx, other, i.ID), mdm.CodeNotFound)
-	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID))
-	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID))
+	require.ErrorIs(t, w.RevokeIntent(w.ctx, other, i.ID, mdm.Actor{}), mdm.CodeNotFound)
+	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID, mdm.Actor{}))
+	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i.ID, mdm.Actor{}))
 	refused(mdm.DefaultTenant, link)
 
 	_, link, err = w.CreateIntent(w.ctx, mdm.DefaultTenant, identity.IntentRequest{})

@@ -52,10 +52,11 @@ type Intent struct {
 	// Enrollment and Generation are set for a renewal: the life that goes on.
 	Enrollment mdm.EnrollmentID
 	Generation mdm.Generation
-	Actor      mdm.Actor
+	Actor      mdm.Actor // who asked for it, and why
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	Revoked    bool
+	RevokedBy  mdm.Actor // who withdrew it, and why; zero when nobody has
 }
 
 // MaxIssued is how many certificates may be issued for an intent: devices

@@ -80,7 +80,7 @@ func TestIssueRefuses(t *testing.T) {
 	w := newWorld(t, nil)
 	_, expired := w.link(identity.IntentRequest{Lifetime: time.Hour})
 	revoked, withdrawn := w.link(identity.IntentRequest{})
-	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, revoked.ID))
+	require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, revoked.ID, mdm.Actor{}))
 	_, used := w.link(identity.IntentRequest{})
 	require.NoError(t, w.authenticate(w.issue(used), claim("A")))
 	_, good := w.link(identity.IntentRequest{})
@@ -247,8 +247,10 @@ func TestIssueWhenTheAuthorityFails(t *testing.T) {
 // A reservation is no promise: nothing is signed for a challenge that has ended.
 func TestReservationEnds(t *testing.T) {
 	for name, end := range map[string]func(*world, mdm.IntentID){
-		"expired":   func(w *world, _ mdm.IntentID) { w.clock.add(time.Hour) },
-		"withdrawn": func(w *world, i mdm.IntentID) { require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i)) },
+		"expired": func(w *world, _ mdm.IntentID) { w.clock.add(time.Hour) },
+		"withdrawn": func(w *world, i mdm.IntentID) {
+			require.NoError(t, w.RevokeIntent(w.ctx, mdm.DefaultTenant, i, mdm.Actor{}))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed := 0

@@ -18,8 +18,9 @@ type Store interface {
 	// UseIntent counts one device in. It returns a [mdm.CodeChallenge] error
 	// when the quota is used up or the intent is revoked.
 	UseIntent(ctx context.Context, tx mdm.Tx, id mdm.IntentID) error
-	// RevokeIntent closes an intent; certificates that it issued stay.
-	RevokeIntent(ctx context.Context, tx mdm.Tx, id mdm.IntentID) error
+	// RevokeIntent closes an intent and records who did; the first stays on
+	// record. Certificates that it issued stay.
+	RevokeIntent(ctx context.Context, tx mdm.Tx, id mdm.IntentID, who mdm.Actor) error
 
 	// NextGeneration draws from a sequence that only rises, over all tenants.
 	NextGeneration(ctx context.Context, tx mdm.Tx) (mdm.Generation, error)

@@ -31,7 +31,7 @@ func (s *Service) confirm(ctx context.Context, tx mdm.Tx, k mdm.EnrollmentKey, p
 		if err := s.c.Store.PutEnrollment(ctx, tx, &e); err != nil {
 			return Transition{}, err
 		}
-		return Transition{Kind: Renewed, Host: h, Enrollment: e}, s.report(ctx, tx, mdm.EventRenewed, h, e)
+		return Transition{Kind: Renewed, Host: h, Enrollment: e}, s.report(ctx, tx, mdm.EventRenewed, h, e, mdm.Actor{})
 	}
 	e.State, e.EnrolledAt, e.EndedAt = mdm.EnrollmentEnrolled, s.c.Clock.Now(), time.Time{}
 	if err := s.c.Store.PutEnrollment(ctx, tx, &e); err != nil {
@@ -48,7 +48,7 @@ func (s *Service) confirm(ctx context.Context, tx mdm.Tx, k mdm.EnrollmentKey, p
 	if err != nil {
 		return Transition{}, err
 	}
-	return Transition{Kind: NewLife, Host: h, Enrollment: e, Ended: ended}, s.report(ctx, tx, mdm.EventEnrolled, h, e)
+	return Transition{Kind: NewLife, Host: h, Enrollment: e, Ended: ended}, s.report(ctx, tx, mdm.EventEnrolled, h, e, mdm.Actor{})
 }
 
 // endOthers ends the host's other channels of the same kind: it came back under

@@ -82,6 +82,9 @@ func (h *hooks) take() []mdm.Event {
 
 const tenant = mdm.DefaultTenant
 
+// admin is who sends hosts away.
+var admin = mdm.Actor{Kind: "user", Name: "ada", Reason: "ticket 7"}
+
 // world is a lifecycle service with what it stands on.
 type world struct {
 	*lifecycle.Service
@@ -226,7 +229,7 @@ func (w *world) hosts() []mdm.Host {
 func (w *world) unenroll(k mdm.HostKey) (ts []lifecycle.Transition) {
 	w.t.Helper()
 	require.NoError(w.t, w.do(func(ctx context.Context, tx mdm.Tx) (err error) {
-		ts, err = w.Unenroll(ctx, tx, k)
+		ts, err = w.Unenroll(ctx, tx, k, admin)
 		return err
 	}))
 	return ts
@@ -235,7 +238,7 @@ func (w *world) unenroll(k mdm.HostKey) (ts []lifecycle.Transition) {
 func (w *world) delete(k mdm.HostKey) (ts []lifecycle.Transition) {
 	w.t.Helper()
 	require.NoError(w.t, w.do(func(ctx context.Context, tx mdm.Tx) (err error) {
-		ts, err = w.Delete(ctx, tx, k)
+		ts, err = w.Delete(ctx, tx, k, admin)
 		return err
 	}))
 	return ts

@@ -188,7 +188,9 @@ func TestUnenroll(t *testing.T) {
 	require.Equal(t, a.Next.Pin, ts[0].Enrollment.Pin, "by which its late answers are known")
 	require.Equal(t, "ada", w.person(e.Host))
 	require.Equal(t, lifecycle.None, w.confirm(next).Kind)
-	require.Equal(t, []mdm.EventKind{mdm.EventUnenrolled}, kinds(w.deliver()))
+	events := w.deliver()
+	require.Equal(t, []mdm.EventKind{mdm.EventUnenrolled}, kinds(events))
+	require.Equal(t, admin, events[0].Actor)
 
 	require.Empty(t, w.unenroll(e.Host), "once is enough")
 	w.announce(next)
@@ -202,9 +204,9 @@ func TestUnenroll(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, w.unenroll(h.Key))
 	require.Equal(t, mdm.HostPending, w.host(h.Key).State)
-	for _, how := range []func(context.Context, mdm.Tx, mdm.HostKey) ([]lifecycle.Transition, error){w.Unenroll, w.Delete} {
+	for _, how := range []func(context.Context, mdm.Tx, mdm.HostKey, mdm.Actor) ([]lifecycle.Transition, error){w.Unenroll, w.Delete} {
 		require.ErrorIs(t, w.do(func(ctx context.Context, tx mdm.Tx) error {
-			_, err := how(ctx, tx, 999)
+			_, err := how(ctx, tx, 999, admin)
 			return err
 		}), mdm.CodeNotFound)
 	}
@@ -239,6 +241,7 @@ func TestDelete(t *testing.T) {
 	require.Equal(t, []mdm.EventKind{mdm.EventUnenrolled, mdm.EventHostDeleted}, kinds(events))
 	require.Equal(t, mdm.ExternalID("x"), events[1].ExternalID)
 	require.Equal(t, h.ID, events[1].Host)
+	require.Equal(t, []mdm.Actor{admin, admin}, []mdm.Actor{events[0].Actor, events[1].Actor})
 
 	require.Empty(t, w.delete(h.Key))
 	require.Empty(t, w.deliver())
@@ -352,7 +355,7 @@ func TestFaults(t *testing.T) {
 			}
 			h := w.enrollment(b.Natural).Host
 			return w.do(func(ctx context.Context, tx mdm.Tx) error {
-				_, err := w.Delete(ctx, tx, h)
+				_, err := w.Delete(ctx, tx, h, admin)
 				return err
 			})
 		}

@@ -32,11 +32,12 @@ func (s *Service) checkOut(ctx context.Context, tx mdm.Tx, k mdm.EnrollmentKey, 
 	if e.Next.Generation > g {
 		next = e.Next
 	}
-	return s.turnOff(ctx, tx, e, TurnedOff, next)
+	return s.turnOff(ctx, tx, e, TurnedOff, next, mdm.Actor{})
 }
 
-// turnOff ends a channel; next is the life that goes on to be announced on it.
-func (s *Service) turnOff(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, k TransitionKind, next mdm.NextLife) (Transition, error) {
+// turnOff ends a channel; next is the life that goes on to be announced on it, and
+// who is zero when the device left by itself.
+func (s *Service) turnOff(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, k TransitionKind, next mdm.NextLife, who mdm.Actor) (Transition, error) {
 	h, err := s.c.Store.HostTx(ctx, tx, e.Host)
 	if err != nil {
 		return Transition{}, err
@@ -59,29 +60,30 @@ func (s *Service) turnOff(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, k Tr
 	if was != mdm.EnrollmentEnrolled {
 		return t, nil // the application never heard of it
 	}
-	return t, s.report(ctx, tx, mdm.EventUnenrolled, h, e)
+	return t, s.report(ctx, tx, mdm.EventUnenrolled, h, e, who)
 }
 
 // Unenroll ends every channel of a host on the application's word, and what is
 // announced on one. The device is not told: it is turned away when it next asks.
 // The transitions are for the other rooms to follow. An unknown host is a
-// [mdm.CodeNotFound] error; one that is not enrolled stays as it is.
-func (s *Service) Unenroll(ctx context.Context, tx mdm.Tx, k mdm.HostKey) ([]Transition, error) {
+// [mdm.CodeNotFound] error; one that is not enrolled stays as it is. Who asks for
+// it stands in the events.
+func (s *Service) Unenroll(ctx context.Context, tx mdm.Tx, k mdm.HostKey, who mdm.Actor) ([]Transition, error) {
 	if _, err := s.c.Store.HostTx(ctx, tx, k); err != nil {
 		return nil, err
 	}
-	return s.endAll(ctx, tx, k, TurnedOff)
+	return s.endAll(ctx, tx, k, TurnedOff, who)
 }
 
 // Delete makes a host a tombstone and ends its channels, as [Service.Unenroll]
 // does. Its ExternalID is free again. A host that was deleted stays as it is.
-func (s *Service) Delete(ctx context.Context, tx mdm.Tx, k mdm.HostKey) ([]Transition, error) {
+func (s *Service) Delete(ctx context.Context, tx mdm.Tx, k mdm.HostKey, who mdm.Actor) ([]Transition, error) {
 	h, err := s.c.Store.HostTx(ctx, tx, k)
 	if err != nil || h.State == mdm.HostDeleted {
 		return nil, err
 	}
-	gone := mdm.Event{Kind: mdm.EventHostDeleted, Host: h.ID, ExternalID: h.ExternalID}
-	ts, err := s.endAll(ctx, tx, k, HostGone)
+	gone := mdm.Event{Kind: mdm.EventHostDeleted, Host: h.ID, ExternalID: h.ExternalID, Actor: who}
+	ts, err := s.endAll(ctx, tx, k, HostGone, who)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (s *Service) Delete(ctx context.Context, tx mdm.Tx, k mdm.HostKey) ([]Trans
 	return ts, s.Report(ctx, tx, gone)
 }
 
-func (s *Service) endAll(ctx context.Context, tx mdm.Tx, k mdm.HostKey, kind TransitionKind) ([]Transition, error) {
+func (s *Service) endAll(ctx context.Context, tx mdm.Tx, k mdm.HostKey, kind TransitionKind, who mdm.Actor) ([]Transition, error) {
 	es, err := s.c.Store.EnrollmentsOf(ctx, tx, k)
 	if err != nil {
 		return nil, err
@@ -109,7 +111,7 @@ func (s *Service) endAll(ctx context.Context, tx mdm.Tx, k mdm.HostKey, kind Tra
 		if over(&e) {
 			continue
 		}
-		t, err := s.turnOff(ctx, tx, e, kind, mdm.NextLife{})
+		t, err := s.turnOff(ctx, tx, e, kind, mdm.NextLife{}, who)
 		if err != nil {
 			return nil, err
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 // report appends an event for the application to the outbox and wakes the
-// delivery after the commit.
-func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.Host, e mdm.Enrollment) error {
+// delivery after the commit. Who is zero for what a device did.
+func (s *Service) report(ctx context.Context, tx mdm.Tx, k mdm.EventKind, h mdm.Host, e mdm.Enrollment, who mdm.Actor) error {
 	return s.Report(ctx, tx, mdm.Event{
 		Kind: k, Host: h.ID, ExternalID: h.ExternalID,
-		Enrollment: e.ID, Key: e.Key, Generation: e.Generation,
+		Enrollment: e.ID, Key: e.Key, Generation: e.Generation, Actor: who,
 	})
 }
 
@@ -159,12 +159,13 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // CommandEnded is the event of an application's command that ended. It names the
-// command and does not carry the answer.
-func CommandEnded(r mdm.Result) (mdm.Event, error) {
-	data, err := json.Marshal(CommandEndedData{Kind: r.Kind, Outcome: r.Outcome, Code: r.Code, Late: r.Late()})
+// command and does not carry the answer. Who ended it, by a cancel or by what they
+// did to the host; zero when the device or time did.
+func CommandEnded(r mdm.Result, who mdm.Actor) (mdm.Event, error) {
+	data, err := json.Marshal(CommandEndedData{Kind: r.Kind, Outcome: r.Outcome, Code: r.Code, Late: r.Late(), QueuedBy: r.Actor})
 	return mdm.Event{
 		Kind: mdm.EventCommandEnded, At: r.At, Host: r.HostID, Key: r.Enrollment, Enrollment: r.Life,
-		Generation: r.Generation, Command: r.Command, Data: data,
+		Generation: r.Generation, Command: r.Command, Actor: who, Data: data,
 	}, err
 }
 
@@ -174,4 +175,6 @@ type CommandEndedData struct {
 	Outcome mdm.Outcome `json:"outcome"`
 	Code    string      `json:"code,omitempty"`
 	Late    bool        `json:"late,omitempty"`
+	// QueuedBy is who had the command queued, and why.
+	QueuedBy mdm.Actor `json:"queued_by,omitzero"`
 }

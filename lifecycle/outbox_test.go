@@ -384,10 +384,10 @@ func TestEventGolden(t *testing.T) {
 	ended, err := lifecycle.CommandEnded(mdm.Result{
 		Command: "0193-command", Seq: 5, Enrollment: 3, Life: "0193-life", Host: 2, HostID: "0193-host", Generation: 4, Current: 4,
 		Owner: mdm.OwnerApplication, Kind: "DeviceLock", Outcome: mdm.OutcomeError, Code: "MCMDMErrorDomain/12021",
-		Detail: "not told here", At: at, Body: "nor this",
-	})
+		Detail: "not told here", At: at, Body: "nor this", Actor: mdm.Actor{Kind: "user", Name: "bob", Reason: "lost"},
+	}, admin)
 	require.NoError(t, err)
-	late, err := lifecycle.CommandEnded(mdm.Result{Kind: "DeviceLock", Outcome: mdm.OutcomeAcknowledged, Generation: 4, Current: 5, At: at})
+	late, err := lifecycle.CommandEnded(mdm.Result{Kind: "DeviceLock", Outcome: mdm.OutcomeAcknowledged, Generation: 4, Current: 5, At: at}, mdm.Actor{})
 	require.NoError(t, err)
 	full := mdm.Event{
 		Kind: mdm.EventProfileChanged, At: at, Host: "0193-host", ExternalID: "laptop-7", Enrollment: "0193-life", Generation: 4,

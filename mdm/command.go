@@ -88,6 +88,7 @@ type Result struct {
 	Owner      Owner
 	Ref        Ref
 	Kind       string
+	Actor      Actor // who had it queued, and why; zero for the engines' own
 	Outcome    Outcome
 	Code       string // the device's error code; empty when none
 	Detail     string // safe text: what the device said was wrong

@@ -31,6 +31,15 @@ const (
 	CodeInternal        Code = "internal"         // a defect of ours
 )
 
+// The codes of requests that are conditional, or are made again.
+const (
+	// CodePrecondition: the thing has changed since the caller looked at it.
+	// Look again; the same request will not succeed later.
+	CodePrecondition Code = "precondition_failed"
+	// CodeKeyReused: the idempotency key was used for another request.
+	CodeKeyReused Code = "idempotency_key_reused"
+)
+
 // Error is the one error type that crosses a package boundary of Keelson with a
 // meaning. Message is safe to show to the caller: it holds no secret and no
 // foreign bytes beyond a quoted name. Err is the cause, for logs only.
@@ -146,6 +155,8 @@ var answers = map[Code]Answer{
 	CodeChallenge:       {Device: http.StatusBadRequest, SOAP: "Authentication", Admin: http.StatusForbidden},
 	CodeNotAdmitted:     {Device: http.StatusBadRequest, SOAP: "Authorization", Admin: http.StatusForbidden},
 	CodeTooLate:         {Device: http.StatusBadRequest, SOAP: "EnrollmentServer", Admin: http.StatusConflict},
+	CodePrecondition:    {Device: http.StatusBadRequest, SOAP: "MessageFormat", Admin: http.StatusPreconditionFailed},
+	CodeKeyReused:       {Device: http.StatusBadRequest, SOAP: "MessageFormat", Admin: http.StatusUnprocessableEntity},
 	CodeUnresolved:      {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusUnprocessableEntity},
 	CodeUnavailable:     {Device: http.StatusServiceUnavailable, SOAP: "EnrollmentServer", Admin: http.StatusServiceUnavailable, Transient: true},
 	CodeBusy:            {Device: http.StatusTooManyRequests, SOAP: "EnrollmentServer", Admin: http.StatusTooManyRequests, Transient: true},

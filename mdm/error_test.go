@@ -28,6 +28,8 @@ func TestAnswers(t *testing.T) {
 		mdm.CodeChallenge:       {Device: 400, SOAP: "Authentication", Admin: 403},
 		mdm.CodeNotAdmitted:     {Device: 400, SOAP: "Authorization", Admin: 403},
 		mdm.CodeTooLate:         {Device: 400, SOAP: "EnrollmentServer", Admin: 409},
+		mdm.CodePrecondition:    {Device: 400, SOAP: "MessageFormat", Admin: 412},
+		mdm.CodeKeyReused:       {Device: 400, SOAP: "MessageFormat", Admin: 422},
 		mdm.CodeUnresolved:      {Device: 503, SOAP: "EnrollmentServer", Admin: 422},
 		mdm.CodeUnavailable:     {Device: 503, SOAP: "EnrollmentServer", Admin: 503, Transient: true},
 		mdm.CodeBusy:            {Device: 429, SOAP: "EnrollmentServer", Admin: 429, Transient: true},

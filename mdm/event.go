@@ -15,7 +15,7 @@ const (
 	EventUnenrolled     EventKind = "host.unenrolled"
 	EventHostDeleted    EventKind = "host.deleted"
 	EventCommandEnded   EventKind = "command.ended"
-	EventProfileChanged EventKind = "profile.changed"
+	EventProfileChanged EventKind = "profile.changed" // a definition was made, changed or deleted
 )
 
 // EventVersion is the version of the envelope.
@@ -23,8 +23,9 @@ const EventVersion = 1
 
 // Event is the envelope of what the application is told. Its JSON form is part
 // of the API: fields are added, never changed. Seq orders the events of one
-// enrollment; At only tells a person when. Data is an object whose fields belong
-// to the kind.
+// enrollment; At only tells a person when. Actor is who caused it, and why, when
+// an administrator's write did; what a device or time did has none. Data is an
+// object whose fields belong to the kind.
 type Event struct {
 	Version    int             `json:"version"`
 	ID         EventID         `json:"id"`

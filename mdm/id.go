@@ -51,6 +51,11 @@ type Generation int64
 // revision is never compared with a [Generation].
 type Revision int64
 
+// Edit counts the changes of one thing that administrators write, from 1: it
+// rises with every change of it, whatever changed. It is what an administrator
+// names to change only what was looked at. Zero means none, and no thing has it.
+type Edit int64
+
 // Hash is the SHA-256 of some content or of a certificate's DER.
 type Hash [32]byte
 

@@ -72,6 +72,7 @@ type Profile struct {
 	Name       string // for people; unique in the team without case
 	Scope      Scope
 	Revision   mdm.Revision // 1 at first, rises when the content changes
+	Edit       mdm.Edit     // 1 at first, rises with every change; counted by the store
 	Content    mdm.Hash
 	Size       int
 	CreatedAt  time.Time

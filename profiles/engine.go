@@ -24,6 +24,9 @@ type Config struct {
 	// Wake is told which channels have something new to fetch, after the
 	// commit. Nil tells nobody, and devices poll.
 	Wake func(t mdm.TenantID, channels []mdm.EnrollmentKey)
+	// Report appends an event for the application in the unit of work that
+	// caused it. Nil tells nobody.
+	Report func(ctx context.Context, tx mdm.Tx, e mdm.Event) error
 	// Tenants lists the tenants whose work Run does.
 	Tenants func(ctx context.Context) ([]mdm.TenantID, error)
 	// Page is how many hosts one planning unit takes; 0 means 100.

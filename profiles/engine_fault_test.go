@@ -182,7 +182,7 @@ func TestWritesDoNotGrowWithHosts(t *testing.T) {
 		count("nothing", func() { w.update(p, profiles.Change{Name: &name}) })
 		count("member", func() { d.member(l, profiles.Yes) })
 		count("move", func() { d.move(0) })
-		count("delete", func() { require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID)) })
+		count("delete", func() { require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{})) })
 		count("team", func() { w.team("y") })
 		count("label", func() { w.label("m", profiles.Unknown) })
 		count("sweep", func() { require.NoError(t, w.engine.Sweep(w.ctx, tenant)) })
@@ -250,7 +250,7 @@ func TestFaultAtEachWrite(t *testing.T) {
 			}
 		}, 5},
 		{"delete", func() func() error {
-			return func() error { return w.engine.Delete(w.ctx, tenant, old.ID) }
+			return func() error { return w.engine.Delete(w.ctx, tenant, old.ID, profiles.Deletion{}) }
 		}, 3},
 		{"plan", func() func() error { return reconcile }, 10},
 		{"removed", func() func() error { return answer(mdm.KindRemoveProfile) }, 5},

@@ -117,7 +117,7 @@ func TestReplacedQuestionIsNotForgotten(t *testing.T) {
 		w.reconcile()
 	}
 	d.report(d.fetch(), mdm.OutcomeError, nil)
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, b.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, b.ID, profiles.Deletion{}))
 	w.settle(d)
 	w.clock.add(profiles.AskAgain)
 	w.settle(d)
@@ -210,7 +210,7 @@ func TestRemovalOfWhatItsUserRemoved(t *testing.T) {
 	p := w.upload(0, "a", "uuid 1")
 	w.settle(d)
 	delete(d.apple, "a")
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 	d.said()
 	w.settle(d)
 	require.Equal(t, []string{"remove a", "list"}, d.said())

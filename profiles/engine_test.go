@@ -75,14 +75,14 @@ func TestWhatAnAdministratorChanges(t *testing.T) {
 			w.update(p, profiles.Change{Scope: &profiles.Scope{Platforms: []mdm.Platform{mdm.IOS}}})
 		}, "removing/not_planned", []string{"remove a"}, "/"},
 		{"deleted", func(w *world, d *device, p profiles.Profile) {
-			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID))
+			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 		}, "removing/not_planned", []string{"remove a"}, "/"},
 		{"deleted and made again, equal", func(w *world, d *device, p profiles.Profile) {
-			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID))
+			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 			w.upload(0, "a", "uuid 1")
 		}, "verified/proven", nil, "verified/proven"},
 		{"deleted and made again, different", func(w *world, d *device, p profiles.Profile) {
-			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID))
+			require.NoError(w.t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 			w.upload(0, "a", "uuid 2")
 		}, "pending/not_planned", []string{"install a", "list"}, "verified/proven"},
 		{"moved to a team that has it alike", func(w *world, d *device, p profiles.Profile) {
@@ -145,7 +145,7 @@ func TestWhatNeverLeftIsTakenBack(t *testing.T) {
 	d := w.enroll(mac, 0)
 	p := w.upload(0, "a", "uuid 1")
 	w.reconcile()
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 	w.reconcile()
 	require.Nil(t, d.fetch())
 	require.Nil(t, d.row("a"))
@@ -161,7 +161,7 @@ func TestWhatMayHaveLeftIsRemoved(t *testing.T) {
 	p := w.upload(0, "a", "uuid 1")
 	w.reconcile()
 	h := d.fetch()
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 	w.reconcile()
 	out, _ := d.execute(h)
 	require.Equal(t, queue.FilingLate, d.report(h, out, nil))
@@ -180,7 +180,7 @@ func TestWhatIsTakenBackHoldsNothing(t *testing.T) {
 	d.said()
 	w.update(p, profiles.Change{Content: content("a", "class trust; uuid 2")})
 	w.reconcile()
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 	w.upload(0, "b", "class trust; uuid 3")
 	w.reconcile()
 	require.Equal(t, "removing/queued", d.status("a"))

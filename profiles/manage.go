@@ -70,6 +70,9 @@ func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []
 	if err := g.markTeam(ctx, tx, p.Team); err != nil {
 		return Profile{}, nil, err
 	}
+	if err := g.report(ctx, tx, Created, &p, p.Actor); err != nil {
+		return Profile{}, nil, err
+	}
 	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
 	return p, slices.Clone(doc.Warnings), nil
 }
@@ -181,19 +184,37 @@ func (g *Engine) markTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error {
 	return g.c.Store.MarkTeam(ctx, tx, k)
 }
 
+// Deletion says who deletes, and what.
+type Deletion struct {
+	// Was refuses the deletion with [mdm.CodePrecondition] unless the profile
+	// still has one of these edits. Empty does not ask.
+	Was   []mdm.Edit
+	Actor mdm.Actor
+}
+
 // Delete removes a definition, in a unit of its own; hosts lose it as they are
 // planned.
-func (g *Engine) Delete(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) error {
-	return g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
-		p, err := g.c.Store.ProfileTx(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := g.c.Store.DeleteProfile(ctx, tx, p.Key); err != nil {
-			return err
-		}
-		return g.markTeam(ctx, tx, p.Team)
-	})
+func (g *Engine) Delete(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, d Deletion) error {
+	return g.editing(ctx, t, func(ctx context.Context, tx mdm.Tx) error { return g.DeleteTx(ctx, tx, id, d) })
+}
+
+// DeleteTx is [Engine.Delete] in the caller's unit of work; see
+// [Engine.UpdateTx].
+func (g *Engine) DeleteTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, d Deletion) error {
+	p, err := g.c.Store.ProfileTx(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if err := unchanged(&p, d.Was); err != nil {
+		return err
+	}
+	if err := g.c.Store.DeleteProfile(ctx, tx, p.Key, p.Edit); err != nil {
+		return err
+	}
+	if err := g.markTeam(ctx, tx, p.Team); err != nil {
+		return err
+	}
+	return g.report(ctx, tx, Deleted, &p, d.Actor)
 }
 
 // Profile, Profiles and Content read definitions.

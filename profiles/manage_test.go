@@ -149,7 +149,8 @@ func TestUpdateRefuses(t *testing.T) {
 		code  mdm.Code
 		field string
 	}{
-		{"another revision", profiles.Change{Was: 7, Name: &taken}, mdm.CodeConflict, "revision"},
+		{"another edit", profiles.Change{Was: []mdm.Edit{7}, Name: &taken}, mdm.CodePrecondition, "edit"},
+		{"an edit that nothing has", profiles.Change{Was: []mdm.Edit{0}, Name: &taken}, mdm.CodePrecondition, "edit"},
 		{"a taken name", profiles.Change{Name: &taken}, mdm.CodeConflict, "name"},
 		{"a blank name", profiles.Change{Name: &blank}, mdm.CodeInvalid, "name"},
 		{"bad content", profiles.Change{Content: []byte("what")}, mdm.CodeInvalid, "content"},
@@ -168,7 +169,7 @@ func TestUpdateRefuses(t *testing.T) {
 	}
 	_, _, err := w.engine.Update(w.ctx, tenant, "nobody", profiles.Change{})
 	require.Equal(t, mdm.CodeNotFound, mdm.CodeOf(err))
-	require.Equal(t, mdm.CodeNotFound, mdm.CodeOf(w.engine.Delete(w.ctx, tenant, "nobody")))
+	require.Equal(t, mdm.CodeNotFound, mdm.CodeOf(w.engine.Delete(w.ctx, tenant, "nobody", profiles.Deletion{Was: []mdm.Edit{1}})))
 }
 
 func TestUpdate(t *testing.T) {
@@ -178,11 +179,12 @@ func TestUpdate(t *testing.T) {
 	w.reconcile()
 	w.clock.add(1e9)
 
-	require.Equal(t, p, w.update(p, profiles.Change{Content: content("a", "uuid 1"), Was: 1, Actor: mdm.Actor{Name: "ada"}}), "nothing changed")
+	require.Equal(t, p, w.update(p, profiles.Change{Content: content("a", "uuid 1"), Was: []mdm.Edit{1}, Actor: mdm.Actor{Name: "ada"}}), "nothing changed")
 	require.Equal(t, p, w.update(p, profiles.Change{Scope: &profiles.Scope{IncludeAny: []mdm.LabelKey{m, l}}}), "in another order, it is the same scope")
 
-	q := w.update(p, profiles.Change{Content: content("a", "uuid 2"), Was: 1, Actor: mdm.Actor{Name: "ada"}})
+	q := w.update(p, profiles.Change{Content: content("a", "uuid 2"), Was: []mdm.Edit{9, 1}, Actor: mdm.Actor{Name: "ada"}})
 	require.Equal(t, mdm.Revision(2), q.Revision)
+	require.Equal(t, mdm.Edit(2), q.Edit)
 	require.Equal(t, p.Slot, q.Slot)
 	require.Equal(t, w.clock.Now(), q.UpdatedAt)
 	require.Equal(t, p.CreatedAt, q.CreatedAt)
@@ -225,7 +227,7 @@ func TestTeamsAndLabels(t *testing.T) {
 	require.Equal(t, mdm.CodeConflict, mdm.CodeOf(w.engine.DeleteTeam(w.ctx, tenant, k)))
 	d := w.enroll(mac, k)
 	w.settle(d)
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, p.ID, profiles.Deletion{}))
 	w.upload(0, "b", "uuid 2")
 	require.NoError(t, w.engine.DeleteTeam(w.ctx, tenant, k))
 	d.said()
@@ -250,7 +252,7 @@ func TestTeamsAndLabels(t *testing.T) {
 	err = w.engine.DeleteLabel(w.ctx, tenant, l)
 	requireError(t, err, mdm.CodeConflict, "label")
 	require.Contains(t, err.Error(), "scoped")
-	require.NoError(t, w.engine.Delete(w.ctx, tenant, q.ID))
+	require.NoError(t, w.engine.Delete(w.ctx, tenant, q.ID, profiles.Deletion{}))
 	require.NoError(t, w.engine.DeleteLabel(w.ctx, tenant, l))
 	ls, err := w.engine.Labels(w.ctx, tenant)
 	require.NoError(t, err)

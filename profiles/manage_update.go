@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 
@@ -15,32 +16,34 @@ type Change struct {
 	Name    *string
 	Scope   *Scope
 	Content []byte // nil stays; equal content is no change
-	// Was, when not zero, refuses the update unless the profile still has
-	// that revision.
-	Was   mdm.Revision
+	// Was refuses the update with [mdm.CodePrecondition] unless the profile
+	// still has one of these edits. Empty does not ask.
+	Was   []mdm.Edit
 	Actor mdm.Actor
 }
 
-// Update alters a profile, in a unit of its own. New content makes a new
-// revision; a new name sends nothing to anybody, and what changes nothing writes
-// nothing. An Apple profile may even change its PayloadIdentifier: hosts then
-// install the new one and remove the old.
+// Update alters a profile, in a unit of its own. Every change is a new edit, and
+// new content a new revision as well; a new name sends nothing to anybody, and
+// what changes nothing writes nothing. An Apple profile may even change its
+// PayloadIdentifier: hosts then install the new one and remove the old.
 func (g *Engine) Update(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, ch Change) (p Profile, warnings []string, err error) {
-	err = g.unit(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
+	err = g.editing(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
 		p, warnings, err = g.UpdateTx(ctx, tx, id, ch)
 		return err
 	})
 	return p, warnings, err
 }
 
-// UpdateTx is [Engine.Update] in the caller's unit of work.
+// UpdateTx is [Engine.Update] in the caller's unit of work. When somebody else
+// changes the profile at the same time, on a backend whose units do not wait for
+// each other, it is a [mdm.CodeConflict] error, and the unit is to be run again.
 func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch Change) (Profile, []string, error) {
 	p, err := g.c.Store.ProfileTx(ctx, tx, id)
 	if err != nil {
 		return Profile{}, nil, err
 	}
-	if ch.Was != 0 && ch.Was != p.Revision {
-		return Profile{}, nil, mdm.Errorf(mdm.CodeConflict, "revision", "the profile has revision %d by now: look at it again", p.Revision)
+	if err := unchanged(&p, ch.Was); err != nil {
+		return Profile{}, nil, err
 	}
 	was := p
 	if ch.Name != nil {
@@ -74,9 +77,38 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		return Profile{}, nil, err
 	}
 	if planned {
-		err = g.markTeam(ctx, tx, p.Team)
+		if err := g.markTeam(ctx, tx, p.Team); err != nil {
+			return Profile{}, nil, err
+		}
 	}
-	return p, warnings, err
+	return p, warnings, g.report(ctx, tx, Updated, &p, ch.Actor)
+}
+
+// unchanged refuses what was decided on other edits than the profile's.
+func unchanged(p *Profile, was []mdm.Edit) error {
+	if len(was) == 0 || slices.Contains(was, p.Edit) {
+		return nil
+	}
+	return mdm.Errorf(mdm.CodePrecondition, "edit", "the profile was changed meanwhile, and has edit %d: look at it again", p.Edit)
+}
+
+// editTries bounds how often a change is made anew after it was overtaken.
+const editTries = 8
+
+// editing runs a change of a profile in a unit of its own, and again when
+// another change has overtaken it: what it decided on is no more.
+func (g *Engine) editing(ctx context.Context, t mdm.TenantID, fn func(context.Context, mdm.Tx) error) (err error) {
+	for range editTries {
+		if err = g.unit(ctx, t, fn); !overtaken(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func overtaken(err error) bool {
+	var e *mdm.Error
+	return errors.As(err, &e) && e.Code == mdm.CodeConflict && e.Field == "edit"
 }
 
 // revise gives p new content, and returns what the person who uploads it should

@@ -22,8 +22,13 @@ type Store interface {
 	DeleteTeam(ctx context.Context, tx mdm.Tx, k mdm.TeamKey) error
 	PutLabel(ctx context.Context, tx mdm.Tx, l *Label) error
 	DeleteLabel(ctx context.Context, tx mdm.Tx, k mdm.LabelKey) error
+	// PutProfile gives a new profile the edit 1. Else it is a compare-and-set:
+	// it changes the profile that has p.Edit, and raises that by one, in the
+	// row and in p. DeleteProfile deletes the profile that has edit was. A
+	// profile that has another edit stays as it is, and the error is
+	// [mdm.CodeConflict] with the field "edit".
 	PutProfile(ctx context.Context, tx mdm.Tx, p *Profile) error
-	DeleteProfile(ctx context.Context, tx mdm.Tx, k mdm.ProfileKey) error
+	DeleteProfile(ctx context.Context, tx mdm.Tx, k mdm.ProfileKey, was mdm.Edit) error
 	Teams(ctx context.Context, t mdm.TenantID) ([]Team, error)
 	Labels(ctx context.Context, t mdm.TenantID) ([]Label, error)
 	Profile(ctx context.Context, t mdm.TenantID, id mdm.ProfileID) (Profile, error)

@@ -39,10 +39,14 @@ type Command struct {
 	// Supersede takes back waiting entries of the same enrollment with the
 	// same key that have not left. Empty supersedes nothing.
 	Supersede string
-	// Idempotency makes a second Enqueue with the same key on the same
-	// enrollment a no-op, for as long as the first is kept, ended or not.
+	// Idempotency makes a second Enqueue of the same command with the same key
+	// on the same enrollment a no-op, for as long as the first is kept, ended or
+	// not; another command with that key is refused. See [Queue.Repeated].
 	Idempotency string
 	Redelivery  mdm.Redelivery
+	// Actor is who has it queued, and why. It is kept with the entry and decides
+	// nothing. The zero Actor is an engine, or the application itself.
+	Actor mdm.Actor
 }
 
 // Entry is a queued command as stores keep it.

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"time"
+	"slices"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -48,41 +48,90 @@ func New(c Config) (*Queue, error) {
 const contentTable, resultTable = "content", "result"
 
 // Enqueue queues commands in the order given, in the caller's unit of work, and
-// returns their entries; the entry of a known idempotency key is the one that was
-// queued first. A command that is wrong is a [mdm.CodeInvalid] error and queues
-// nothing.
+// returns their entries; that of a command that repeats another is the one that
+// was queued first, see [Queue.Repeated]. A command that is wrong is a
+// [mdm.CodeInvalid] error, one whose key was used for another is
+// [mdm.CodeKeyReused], and nothing is queued. When another unit is queueing with
+// the same key at this very moment, it is a [mdm.CodeConflict] error, and the unit
+// is to be run again.
 func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]Entry, error) {
 	now := q.c.Clock.Now()
 	entries := make([]Entry, len(commands))
+	fresh := make([]int, 0, len(commands)) // those that repeat nothing
+	twins := make(map[int]int)             // those that repeat an earlier one of this call
 	for i, c := range commands {
-		if err := check(&c, now); err != nil {
+		if err := check(&c); err != nil {
 			return nil, err
 		}
-		if c.ID == "" {
-			id, err := mdm.NewUUID(now, q.c.Rand)
-			if err != nil {
-				return nil, err
+		first, known, err := q.Repeated(ctx, tx, c)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			entries[i] = first
+			continue
+		}
+		if t := slices.IndexFunc(fresh, func(f int) bool { return twin(&entries[f].Command, &c) }); t >= 0 {
+			if !same(&entries[fresh[t]].Command, &c) {
+				return nil, keyReused()
 			}
-			c.ID = mdm.CommandID(id)
+			twins[i] = fresh[t]
+			continue
 		}
-		h, err := q.address(&c)
-		if err != nil {
-			return nil, err
+		if !c.Expires.IsZero() && !c.Expires.After(now) {
+			return nil, mdm.Errorf(mdm.CodeInvalid, "expires", "the command would expire before it is queued")
 		}
-		sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, h.String(), nonNil(c.Content))
-		if err != nil {
-			return nil, err
-		}
-		if err := q.c.Store.PutContent(ctx, tx, h, sealed); err != nil {
-			return nil, fmt.Errorf("store the content of a %s command: %w", c.Kind, err)
-		}
-		c.Content = nil
-		entries[i] = Entry{Command: c, Hash: h, Queued: now}
+		entries[i] = Entry{Command: c, Queued: now}
+		fresh = append(fresh, i)
 	}
-	if err := q.c.Store.Insert(ctx, tx, entries); err != nil {
+	if err := q.insert(ctx, tx, entries, fresh); err != nil {
 		return nil, err
 	}
+	for i, first := range twins {
+		entries[i] = entries[first]
+	}
 	return entries, nil
+}
+
+// twin reports whether two commands have the same idempotency key on the same
+// enrollment.
+func twin(a, b *Command) bool {
+	return a.Idempotency != "" && a.Idempotency == b.Idempotency && a.Enrollment == b.Enrollment
+}
+
+// insert stores the contents of the fresh ones of entries, and queues them.
+func (q *Queue) insert(ctx context.Context, tx mdm.Tx, entries []Entry, fresh []int) error {
+	out := make([]Entry, len(fresh))
+	for n, i := range fresh {
+		e := &entries[i]
+		if e.ID == "" {
+			id, err := mdm.NewUUID(e.Queued, q.c.Rand)
+			if err != nil {
+				return err
+			}
+			e.ID = mdm.CommandID(id)
+		}
+		var err error
+		if e.Hash, err = q.address(&e.Command); err != nil {
+			return err
+		}
+		sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, e.Hash.String(), nonNil(e.Content))
+		if err != nil {
+			return err
+		}
+		if err := q.c.Store.PutContent(ctx, tx, e.Hash, sealed); err != nil {
+			return fmt.Errorf("store the content of a %s command: %w", e.Kind, err)
+		}
+		e.Content = nil
+		out[n] = *e
+	}
+	if err := q.c.Store.Insert(ctx, tx, out); err != nil {
+		return err
+	}
+	for n, i := range fresh {
+		entries[i] = out[n]
+	}
+	return nil
 }
 
 // address is the hash under which a command's content is stored. Commands that
@@ -106,7 +155,8 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-func check(c *Command, now time.Time) error {
+// check completes a command, and reports what is wrong with it.
+func check(c *Command) error {
 	switch {
 	case c.Enrollment == 0 || c.Generation == 0:
 		return mdm.Errorf(mdm.CodeInvalid, "enrollment", "a command needs an enrolled channel and its generation")
@@ -116,15 +166,9 @@ func check(c *Command, now time.Time) error {
 		return mdm.Errorf(mdm.CodeTooLarge, "content", "a command's content has at most %d bytes, this has %d", MaxContent, len(c.Content))
 	case c.ID != "" && !mdm.IsUUID(string(c.ID)):
 		return mdm.Errorf(mdm.CodeInvalid, "id", "a command id is a UUID")
-	case !c.Expires.IsZero() && !c.Expires.After(now):
-		return mdm.Errorf(mdm.CodeInvalid, "expires", "the command would expire before it is queued")
 	}
-	if c.Lane == 0 {
-		c.Lane = LaneNormal
-	}
+	complete(c)
 	switch c.Redelivery {
-	case "":
-		c.Redelivery = mdm.Repeatable
 	case mdm.Repeatable, mdm.Frozen:
 	case mdm.Once:
 		if c.Expires.IsZero() {
@@ -134,6 +178,16 @@ func check(c *Command, now time.Time) error {
 		return mdm.Errorf(mdm.CodeInvalid, "redelivery", "unknown redelivery class %q", c.Redelivery)
 	}
 	return nil
+}
+
+// complete fills in what zero means.
+func complete(c *Command) {
+	if c.Lane == 0 {
+		c.Lane = LaneNormal
+	}
+	if c.Redelivery == "" {
+		c.Redelivery = mdm.Repeatable
+	}
 }
 
 // Poll judges the caller and hands out what is next, opened.

@@ -34,12 +34,9 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	store := inmem.New(nil)
-	box, err := mdm.NewBox(mdm.LocalKeyring{Current: "k", Keys: map[string][]byte{"k": make([]byte, 32)}}, rand.Reader)
-	require.NoError(t, err)
-	q, err := queue.New(queue.Config{Store: store.Queue(), Box: box, Clock: noon, Rand: rand.Reader})
-	require.NoError(t, err)
 	require.NoError(t, store.Lifecycle().PutTenant(t.Context(), "t"))
-	b := &bench{Queue: q, t: t, store: store}
+	b := &bench{t: t, store: store}
+	b.restart(noon)
 	b.unit(func(ctx context.Context, tx mdm.Tx) error {
 		h := mdm.Host{ID: "h", Platform: mdm.MacOS, State: mdm.HostEnrolled}
 		if err := store.Lifecycle().PutHost(ctx, tx, &h); err != nil {
@@ -49,6 +46,15 @@ func newBench(t *testing.T) *bench {
 		return store.Lifecycle().PutEnrollment(ctx, tx, &b.e)
 	})
 	return b
+}
+
+// restart makes the queue anew over the same store.
+func (b *bench) restart(clock mdm.Clock) {
+	b.t.Helper()
+	box, err := mdm.NewBox(mdm.LocalKeyring{Current: "k", Keys: map[string][]byte{"k": make([]byte, 32)}}, rand.Reader)
+	require.NoError(b.t, err)
+	b.Queue, err = queue.New(queue.Config{Store: b.store.Queue(), Box: box, Clock: clock, Rand: rand.Reader})
+	require.NoError(b.t, err)
 }
 
 func (b *bench) unit(fn func(context.Context, mdm.Tx) error) {
@@ -102,6 +108,7 @@ func TestStand(t *testing.T) {
 		"first life, somebody else":        {first, other, queue.StandingRefused},
 		"ended":                            {ended, mine, queue.StandingEnded},
 		"ended, somebody else":             {ended, other, queue.StandingRefused},
+		"a user channel, by its device's":  {&mdm.Enrollment{Channel: mdm.UserChannel, Parent: 1, State: mdm.EnrollmentEnrolled, Generation: 5}, mine, queue.StandingRefused},
 		"an enrollment that nothing pins":  {&mdm.Enrollment{State: mdm.EnrollmentEnrolled}, other, queue.StandingRefused},
 		"a renewal of an ended enrollment": {&mdm.Enrollment{State: mdm.EnrollmentEnded, Generation: 5, Pin: mine, Next: mdm.NextLife{Generation: 5, Pin: next}}, next, queue.StandingWaiting},
 	} {

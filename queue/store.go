@@ -21,11 +21,16 @@ type Store interface {
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
 
 	// Insert queues entries in the order given and sets each one's Seq, drawn
-	// from a rising sequence. An entry whose idempotency key is known on its
-	// enrollment is not queued again: its ID and Seq become those of the first.
-	// Waiting entries with the same supersede key that have not left end as
-	// [mdm.OutcomeSuperseded].
+	// from a rising sequence. Waiting entries with the same supersede key that
+	// have not left end as [mdm.OutcomeSuperseded]. An idempotency key that
+	// stands on an entry of the enrollment, waiting, ended or before it in
+	// entries, is a [mdm.CodeConflict] error with the field "idempotency": of
+	// two units that insert it at the same time, one does.
 	Insert(ctx context.Context, tx mdm.Tx, entries []Entry) error
+	// First returns the entry, waiting or ended, on which an idempotency key
+	// stands, with its sealed content, or a [mdm.CodeNotFound] error. It sees
+	// what the unit has inserted.
+	First(ctx context.Context, tx mdm.Tx, e mdm.EnrollmentKey, idempotency string) (Entry, []byte, error)
 
 	// Poll judges the caller and hands out: entries of the current
 	// generation, due, not expired, [mdm.Once] only if never sent, none that

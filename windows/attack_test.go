@@ -102,7 +102,7 @@ func TestAttacks(t *testing.T) {
 		{"an enrollment that the administrator has ended", func(w *world, a, b *pc) (*x509.Certificate, string) {
 			e := a.enrollment()
 			require.NoError(w.t, w.store.InTx(context.Background(), mdm.DefaultTenant, func(ctx context.Context, tx mdm.Tx) error {
-				_, err := w.life.Unenroll(ctx, tx, e.Host)
+				_, err := w.life.Unenroll(ctx, tx, e.Host, mdm.Actor{})
 				return err
 			}))
 			return a.leaf, a.deviceID
@@ -208,7 +208,7 @@ func TestNoReplayForTheUnenrolled(t *testing.T) {
 	body := encode(t, d.message(d.hello()...))
 	require.Len(t, commands(d.read(d.post(body))), 1)
 	require.NoError(t, w.store.InTx(context.Background(), mdm.DefaultTenant, func(ctx context.Context, tx mdm.Tx) error {
-		_, err := w.life.Unenroll(ctx, tx, d.enrollmentIn(ctx, tx).Host)
+		_, err := w.life.Unenroll(ctx, tx, d.enrollmentIn(ctx, tx).Host, mdm.Actor{})
 		return err
 	}))
 	require.Empty(t, commands(d.read(d.post(body))))

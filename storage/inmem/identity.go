@@ -68,7 +68,7 @@ func (r identityRoom) UseIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) 
 	return t.intents.put(t, "intent", id, i)
 }
 
-func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) error {
+func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID, who mdm.Actor) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
@@ -77,7 +77,9 @@ func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentI
 	if !ok {
 		return notFound("intent")
 	}
-	i.Revoked = true
+	if !i.Revoked {
+		i.Revoked, i.RevokedBy = true, who
+	}
 	return t.intents.put(t, "intent", id, i)
 }
 

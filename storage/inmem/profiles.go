@@ -139,12 +139,13 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	w := cloneProfile(*v)
 	w.CreatedAt, w.UpdatedAt = stored(w.CreatedAt), stored(w.UpdatedAt)
 	if w.Key == 0 {
-		w.Key = mdm.ProfileKey(next(&t.s.lastKey))
+		w.Key, w.Edit = mdm.ProfileKey(next(&t.s.lastKey)), 1
 	} else {
-		old, ok := t.profiles.get(w.Key)
-		if !ok {
-			return notFound("profile")
+		old, err := t.edited(w.Key, w.Edit)
+		if err != nil {
+			return err
 		}
+		w.Edit++
 		w.ID, w.Family, w.CreatedAt = old.ID, old.Family, old.CreatedAt
 	}
 	slot, ok := t.slots.get(w.Identifier)
@@ -158,17 +159,29 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	if err := t.profiles.put(t, "profile", w.Key, w); err != nil {
 		return err
 	}
-	v.Key, v.Slot = w.Key, w.Slot
+	v.Key, v.Slot, v.Edit = w.Key, w.Slot, w.Edit
 	return nil
 }
 
-func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.ProfileKey) error {
+// edited returns the profile that has the edit.
+func (t *tx) edited(k mdm.ProfileKey, was mdm.Edit) (profiles.Profile, error) {
+	p, ok := t.profiles.get(k)
+	switch {
+	case !ok:
+		return p, notFound("profile")
+	case p.Edit != was:
+		return p, mdm.Errorf(mdm.CodeConflict, "edit", "the profile was changed meanwhile")
+	}
+	return p, nil
+}
+
+func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.ProfileKey, was mdm.Edit) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	if _, ok := t.profiles.get(k); !ok {
-		return notFound("profile")
+	if _, err := t.edited(k, was); err != nil {
+		return err
 	}
 	return t.profiles.del(t, "profile", k)
 }

@@ -54,13 +54,29 @@ func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) 
 	return nil
 }
 
+func (r queueRoom) First(_ context.Context, x mdm.Tx, e mdm.EnrollmentKey, key string) (queue.Entry, []byte, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return queue.Entry{}, nil, err
+	}
+	seq, ok := t.idem.get(idemKey(e, key))
+	if !ok {
+		return queue.Entry{}, nil, notFound("command")
+	}
+	first := t.either(seq).Entry
+	sealed, err := t.content(first.Hash)
+	if err != nil {
+		return queue.Entry{}, nil, err
+	}
+	return first, sealed, nil
+}
+
 func idemKey(e mdm.EnrollmentKey, k string) string { return itoa(int64(e)) + "/" + k }
 
 func (t *tx) insert(e *queue.Entry) error {
 	if e.Idempotency != "" {
-		if seq, ok := t.idem.get(idemKey(e.Enrollment, e.Idempotency)); ok {
-			e.ID, e.Seq = t.either(seq).ID, seq
-			return nil
+		if _, ok := t.idem.get(idemKey(e.Enrollment, e.Idempotency)); ok {
+			return mdm.Errorf(mdm.CodeConflict, "idempotency", "a command with this key exists")
 		}
 	}
 	if _, ok := t.ids.get(e.ID); ok {
@@ -251,7 +267,7 @@ func endedWithout(o mdm.Outcome) bool {
 func (t *tx) result(w queue.Entry, e mdm.Enrollment) mdm.Result {
 	return mdm.Result{
 		Command: w.ID, Seq: w.Seq, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
-		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind,
+		Generation: w.Generation, Current: e.Generation, Owner: w.Owner, Ref: w.Ref, Kind: w.Kind, Actor: w.Actor,
 	}
 }
 

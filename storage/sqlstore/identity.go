@@ -27,35 +27,29 @@ func (r identityRoom) PutIntent(ctx context.Context, x mdm.Tx, i identity.Intent
 	if err != nil {
 		return err
 	}
-	actor, err := json.Marshal(i.Actor)
-	if err != nil {
-		return err
-	}
 	_, err = t.guarded(ctx, "intent", `INSERT INTO keelson_intent (tenant, uid, kind, way, link, challenge, platform, expects, person, team,
-		quota, used, issued, enrollment, generation, actor, created_at, expires_at, revoked)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		quota, used, issued, enrollment, generation, actor, created_at, expires_at, revoked, revoked_by)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.id, i.ID, i.Kind, i.Way, i.Link[:], i.Challenge[:], i.Platform, string(want), i.Person, i.Team,
-		i.Quota, i.Used, i.Issued, i.Enrollment, i.Generation, string(actor), mdm.Micros(i.CreatedAt), mdm.Micros(i.ExpiresAt), i.Revoked)
+		i.Quota, i.Used, i.Issued, i.Enrollment, i.Generation, actorColumn{&i.Actor}, mdm.Micros(i.CreatedAt), mdm.Micros(i.ExpiresAt),
+		i.Revoked, actorColumn{&i.RevokedBy})
 	return takenAs(err, "id", "this intent exists")
 }
 
 func (r identityRoom) intent(ctx context.Context, tenant mdm.TenantID, where string, arg any) (i identity.Intent, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		var link, challenge []byte
-		var want, actor string
+		var want string
 		var created, expires int64
 		err := t.q.QueryRowContext(ctx, `SELECT uid, kind, way, link, challenge, platform, expects, person, team, quota, used, issued,
-			enrollment, generation, actor, created_at, expires_at, revoked FROM keelson_intent WHERE tenant = ? AND `+where, t.id, arg).
+			enrollment, generation, actor, created_at, expires_at, revoked, revoked_by FROM keelson_intent WHERE tenant = ? AND `+where, t.id, arg).
 			Scan(&i.ID, &i.Kind, &i.Way, &link, &challenge, &i.Platform, &want, &i.Person, &i.Team, &i.Quota, &i.Used, &i.Issued,
-				&i.Enrollment, &i.Generation, &actor, &created, &expires, &i.Revoked)
+				&i.Enrollment, &i.Generation, actorColumn{&i.Actor}, &created, &expires, &i.Revoked, actorColumn{&i.RevokedBy})
 		if err != nil {
 			return failure("intent", err)
 		}
 		var e expects
 		if err := json.Unmarshal([]byte(want), &e); err != nil {
-			return mdm.WrapError(mdm.CodeInternal, "", "a stored intent cannot be read", err)
-		}
-		if err := json.Unmarshal([]byte(actor), &i.Actor); err != nil {
 			return mdm.WrapError(mdm.CodeInternal, "", "a stored intent cannot be read", err)
 		}
 		copy(i.Link[:], link)
@@ -92,12 +86,13 @@ func (r identityRoom) UseIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) 
 	return err
 }
 
-func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) error {
+func (r identityRoom) RevokeIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID, who mdm.Actor) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET revoked = true WHERE tenant = ? AND uid = ?`, t.id, id)
+	n, err := t.exec(ctx, "intent", `UPDATE keelson_intent SET revoked_by = CASE WHEN revoked THEN revoked_by ELSE ? END, revoked = true
+		WHERE tenant = ? AND uid = ?`, actorColumn{&who}, t.id, id)
 	return t.touched(ctx, n, err, "intent", "keelson_intent", "uid", id)
 }
 

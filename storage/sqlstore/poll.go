@@ -166,6 +166,12 @@ func (h *handoutRow) optional() []any {
 type optional struct{ target any }
 
 func (o optional) Scan(v any) error {
+	if s, ok := o.target.(sql.Scanner); ok {
+		if v == nil {
+			return nil
+		}
+		return s.Scan(v)
+	}
 	to := reflect.ValueOf(o.target).Elem()
 	switch v := v.(type) {
 	case nil:

@@ -80,7 +80,7 @@ func (r reporting) Report(ctx context.Context, tenant mdm.TenantID, p queue.Poll
 			rep.Outcome, rep.Code, rep.Detail, at, t.id, // v
 			t.id, profiles.LaneAnswer} // k
 		args = append(append(args, candidateArgs(p)...), mdm.Micros(p.Now)) // n, s
-		more := []any{&filed, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, &found}
+		more := []any{&filed, &res.Generation, &res.Owner, &res.Ref.Key, &res.Ref.Order, &res.Kind, actorColumn{&res.Actor}, &found}
 		return t.scan(ctx, &e, append(more, next.optional()...), `WITH e AS MATERIALIZED (SELECT `+enrollmentColumns+`, e.tenant
 				FROM keelson_enrollment e WHERE e.tenant = ? AND e.natural_key = ?),
 			d AS (DELETE FROM keelson_queue q USING e WHERE q.tenant = ? AND q.uid = ? AND q.enrollment = e.id
@@ -95,7 +95,7 @@ func (r reporting) Report(ctx context.Context, tenant mdm.TenantID, p queue.Poll
 			n AS MATERIALIZED (SELECT d.seq AS filed, x.seq AS candidate FROM e CROSS JOIN d LEFT JOIN LATERAL (`+afterReport+`) x ON true),
 			s AS (`+sent+`)
 			SELECT `+enrollmentColumns+`, n.filed, coalesce(d.generation, 0), coalesce(d.owner, ''), coalesce(d.ref_key, 0), coalesce(d.ref_order, 0),
-				coalesce(d.kind, ''), n.candidate, `+entryColumnsOf("s")+`
+				coalesce(d.kind, ''), coalesce(d.actor, ''), n.candidate, `+entryColumnsOf("s")+`
 			FROM e LEFT JOIN d ON true LEFT JOIN n ON true LEFT JOIN s ON true`, args...)
 	})
 	a = e.answer(p)

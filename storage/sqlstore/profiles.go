@@ -144,28 +144,41 @@ func (r profilesRoom) PutProfile(ctx context.Context, x mdm.Tx, v *profiles.Prof
 	if err != nil {
 		return err
 	}
-	actor, err := json.Marshal(v.Actor)
-	if err != nil {
-		return err
-	}
-	args := []any{v.Team, slot, v.Name, fold(v.Name), string(sc), v.Revision, v.Content[:], v.Size, mdm.Micros(v.UpdatedAt), string(actor)}
+	args := []any{v.Team, slot, v.Name, fold(v.Name), string(sc), v.Revision, v.Content[:], v.Size, mdm.Micros(v.UpdatedAt), actorColumn{&v.Actor}}
 	if v.Key == 0 {
 		id, err := t.insert(ctx, "profile", "id", `INSERT INTO keelson_profile (team, slot, name, folded, scope, revision, content, size, updated_at, actor,
-			tenant, uid, family, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			tenant, uid, family, created_at, edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
 			append(args, t.id, v.ID, v.Family, mdm.Micros(v.CreatedAt))...)
 		if err != nil {
 			return err
 		}
-		v.Key, v.Slot = mdm.ProfileKey(id), profiles.SlotKey(slot)
+		v.Key, v.Slot, v.Edit = mdm.ProfileKey(id), profiles.SlotKey(slot), 1
 		return nil
 	}
 	n, err := t.exec(ctx, "profile", `UPDATE keelson_profile SET team = ?, slot = ?, name = ?, folded = ?, scope = ?, revision = ?, content = ?,
-		size = ?, updated_at = ?, actor = ? WHERE tenant = ? AND id = ?`, append(args, t.id, v.Key)...)
-	if err := t.touched(ctx, n, err, "profile", "keelson_profile", "id", v.Key); err != nil {
+		size = ?, updated_at = ?, actor = ?, edit = edit + 1 WHERE tenant = ? AND id = ? AND edit = ?`, append(args, t.id, v.Key, v.Edit)...)
+	if err := t.edited(ctx, n, err, v.Key); err != nil {
 		return err
 	}
-	v.Slot = profiles.SlotKey(slot)
+	v.Slot, v.Edit = profiles.SlotKey(slot), v.Edit+1
 	return nil
+}
+
+// edited tells why a write of a profile touched nothing: there is no such
+// profile, or it has another edit.
+func (t *tx) edited(ctx context.Context, n int64, err error, k mdm.ProfileKey) error {
+	if err != nil || n > 0 {
+		return err
+	}
+	var is bool
+	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_profile WHERE tenant = ? AND id = ?)`, t.id, k).Scan(&is)
+	switch {
+	case err != nil:
+		return failure("read a profile", err)
+	case !is:
+		return failure("profile", sql.ErrNoRows)
+	}
+	return mdm.Errorf(mdm.CodeConflict, "edit", "the profile was changed meanwhile")
 }
 
 // free checks what a profile's keys need, so that a refusal names the field.
@@ -188,7 +201,7 @@ func (t *tx) free(ctx context.Context, v *profiles.Profile) error {
 	return nil
 }
 
-func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.ProfileKey) error {
+func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.ProfileKey, was mdm.Edit) error {
 	t, err := r.s.join(x)
 	if err == nil {
 		err = t.defining(ctx)
@@ -196,8 +209,8 @@ func (r profilesRoom) DeleteProfile(ctx context.Context, x mdm.Tx, k mdm.Profile
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(ctx, "profile", `DELETE FROM keelson_profile WHERE tenant = ? AND id = ?`, t.id, k)
-	return t.touched(ctx, n, err, "profile", "keelson_profile", "id", k)
+	n, err := t.exec(ctx, "profile", `DELETE FROM keelson_profile WHERE tenant = ? AND id = ? AND edit = ?`, t.id, k, was)
+	return t.edited(ctx, n, err, k)
 }
 
 func (r profilesRoom) Teams(ctx context.Context, tenant mdm.TenantID) (out []profiles.Team, err error) {
@@ -243,22 +256,19 @@ func (r profilesRoom) LabelsTx(ctx context.Context, x mdm.Tx) ([]profiles.Label,
 }
 
 func (t *tx) profiles(ctx context.Context, where string, args ...any) (out []profiles.Profile, err error) {
-	err = t.each(ctx, "profiles", `SELECT p.id, p.uid, p.team, p.family, p.slot, s.name, p.name, p.scope, p.revision, p.content, p.size,
+	err = t.each(ctx, "profiles", `SELECT p.id, p.uid, p.team, p.family, p.slot, s.name, p.name, p.scope, p.revision, p.edit, p.content, p.size,
 		p.created_at, p.updated_at, p.actor FROM keelson_profile p JOIN keelson_slot s ON s.id = p.slot WHERE p.tenant = ? AND `+where+` ORDER BY p.id`,
 		append([]any{t.id}, args...), func(rows *sql.Rows) error {
 			var p profiles.Profile
-			var sc, actor string
+			var sc string
 			var content []byte
 			var created, updated int64
-			if err := rows.Scan(&p.Key, &p.ID, &p.Team, &p.Family, &p.Slot, &p.Identifier, &p.Name, &sc, &p.Revision, &content, &p.Size,
-				&created, &updated, &actor); err != nil {
+			if err := rows.Scan(&p.Key, &p.ID, &p.Team, &p.Family, &p.Slot, &p.Identifier, &p.Name, &sc, &p.Revision, &p.Edit, &content, &p.Size,
+				&created, &updated, actorColumn{&p.Actor}); err != nil {
 				return err
 			}
 			var v scope
 			if err := json.Unmarshal([]byte(sc), &v); err != nil {
-				return err
-			}
-			if err := json.Unmarshal([]byte(actor), &p.Actor); err != nil {
 				return err
 			}
 			p.Scope = profiles.Scope(v)

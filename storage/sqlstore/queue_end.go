@@ -21,13 +21,13 @@ func (t *tx) endAll(ctx context.Context, o mdm.Outcome, now time.Time, lock, whe
 	}
 	these, keys := t.d.in(seqs)
 	ended := make(map[mdm.Outcome][]int64)
-	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.sent,
+	err = t.each(ctx, "the queue", `SELECT q.uid, q.seq, q.generation, q.owner, q.ref_key, q.ref_order, q.kind, q.actor, q.sent,
 		e.id, e.uid, e.host, e.generation, e.host_uid, e.platform
 		FROM keelson_queue q JOIN keelson_enrollment e ON e.id = q.enrollment AND e.tenant = q.tenant
 		WHERE `+t.d.plus+`q.tenant = ? AND q.seq `+these+` ORDER BY q.seq`, append([]any{t.id}, keys...), func(rows *sql.Rows) error {
 		r := mdm.Result{Outcome: o, At: now}
 		var times int
-		if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, &times,
+		if err := rows.Scan(&r.Command, &r.Seq, &r.Generation, &r.Owner, &r.Ref.Key, &r.Ref.Order, &r.Kind, actorColumn{&r.Actor}, &times,
 			&r.Enrollment, &r.Life, &r.Host, &r.Current, &r.HostID, &r.Platform); err != nil {
 			return err
 		}

@@ -132,6 +132,7 @@ func contention() []test {
 				require.Equal(t, answers[0], h)
 			}
 		}},
+		{"one command for a key", "of two units that insert a key at the same time, one does; of many requests with one key, one is queued", keyStorm},
 		{"one plan", "RaisePlan is the compare-and-set that every plan passes before it writes", func(t *testing.T, w *world) {
 			h := w.host()
 			raise := func() error { // a replica that plans on what it read before
@@ -148,6 +149,8 @@ func contention() []test {
 			require.Equal(t, 1, won)
 			require.Equal(t, int64(1), w.load(h.Key)[0].PlanRevision)
 		}},
+		{"one of many edits", "PutProfile and DeleteProfile are compare-and-set on the edit", editStorm},
+		{"no edit is lost", "PutProfile is a compare-and-set on the edit: what is added to what was read stands on it", raiseStorm},
 		{"readers beside writers", "All are safe for concurrent use", func(t *testing.T, w *world) {
 			a := build(w)
 			write := func() error {

@@ -39,7 +39,7 @@ func scenarios() []scenario {
 				return all(
 					func() error { return q.PutContent(ctx, tx, a.Hash, []byte("a")) },
 					func() error { return q.PutContent(ctx, tx, b.Hash, []byte("b")) },
-					func() error { return q.Insert(ctx, tx, []queue.Entry{a, b, b}) },
+					func() error { return q.Insert(ctx, tx, []queue.Entry{a, b}) },
 				)
 			})
 		}},
@@ -112,6 +112,12 @@ func scenarios() []scenario {
 				)
 			})
 		}},
+		{"link withdrawn", func(w *world) func() error {
+			i := w.intent()
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				return w.s.Identity().RevokeIntent(ctx, tx, i.ID, mdm.Actor{Name: "ann"})
+			})
+		}},
 		{"enrollment", enrollment},
 		{"plan", plan},
 		{"profile created", func(w *world) func() error {
@@ -126,6 +132,20 @@ func scenarios() []scenario {
 					func() error { return second(s.RaiseTeam(ctx, tx, team.Key)) },
 					func() error { return second(s.RaiseTeam(ctx, tx, 0)) },
 					func() error { return s.MarkTeam(ctx, tx, team.Key) },
+				)
+			})
+		}},
+		{"profile edited and another deleted", func(w *world) func() error {
+			p, gone, h := w.profile(0), w.profile(0), w.hash()
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				p, s := p, w.s.Profiles()
+				p.Name, p.Content = "Renamed", h
+				return all(
+					func() error { return s.PutContent(ctx, tx, h, []byte("sealed")) },
+					func() error { return s.PutProfile(ctx, tx, &p) },
+					func() error { return s.DeleteProfile(ctx, tx, gone.Key, gone.Edit) },
+					func() error { return second(s.RaiseTeam(ctx, tx, 0)) },
+					func() error { return s.MarkTeam(ctx, tx, 0) },
 				)
 			})
 		}},

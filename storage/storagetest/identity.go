@@ -90,6 +90,7 @@ func identityIntents() []test {
 				i.Person, i.Team, i.Quota, i.Used, i.Issued = "ann@example.com", 7, 200, 3, 5
 				i.Enrollment, i.Generation = mdm.EnrollmentID(w.uuid()), 9
 				i.Actor = mdm.Actor{Kind: "user", Name: "bob", Reason: "asked"}
+				i.Revoked, i.RevokedBy = true, mdm.Actor{Kind: "token", Name: "ci"}
 			})
 			for _, i := range []identity.Intent{plain, full} {
 				require.Equal(t, i, got[identity.Intent](w)(w.s.Identity().Intent(w.ctx, w.tenant, i.ID)))
@@ -129,16 +130,23 @@ func identityIntents() []test {
 			require.NoError(t, use(w, zero))
 			require.ErrorIs(t, use(w, zero), mdm.CodeChallenge)
 		}},
-		{"revoked", "RevokeIntent closes an intent; UseIntent returns a CodeChallenge error when … the intent is revoked", func(t *testing.T, w *world) {
+		{"revoked", "RevokeIntent closes an intent and records who did; the first stays on record. UseIntent returns a CodeChallenge error when … the intent is revoked", func(t *testing.T, w *world) {
 			i := w.intent()
-			revoke := func(id mdm.IntentID) error {
-				return w.try(func(ctx context.Context, tx mdm.Tx) error { return w.s.Identity().RevokeIntent(ctx, tx, id) })
+			ann, bob := mdm.Actor{Kind: "user", Name: "ann", Reason: "stolen"}, mdm.Actor{Kind: "user", Name: "bob"}
+			revoke := func(id mdm.IntentID, who mdm.Actor) error {
+				return w.try(func(ctx context.Context, tx mdm.Tx) error { return w.s.Identity().RevokeIntent(ctx, tx, id, who) })
 			}
-			require.NoError(t, revoke(i.ID))
+			require.NoError(t, revoke(i.ID, ann))
 			require.ErrorIs(t, use(w, i), mdm.CodeChallenge)
-			require.True(t, got[identity.Intent](w)(w.s.Identity().Intent(w.ctx, w.tenant, i.ID)).Revoked)
-			require.NoError(t, revoke(i.ID), "twice is no error")
-			require.ErrorIs(t, revoke(mdm.IntentID(w.uuid())), mdm.CodeNotFound)
+			i.Revoked, i.RevokedBy = true, ann
+			require.Equal(t, i, got[identity.Intent](w)(w.s.Identity().Intent(w.ctx, w.tenant, i.ID)))
+			require.NoError(t, revoke(i.ID, bob), "twice is no error")
+			require.Equal(t, i, got[identity.Intent](w)(w.s.Identity().Intent(w.ctx, w.tenant, i.ID)))
+			system := w.intent()
+			require.NoError(t, revoke(system.ID, mdm.Actor{}))
+			require.NoError(t, revoke(system.ID, bob))
+			require.Zero(t, got[identity.Intent](w)(w.s.Identity().Intent(w.ctx, w.tenant, system.ID)).RevokedBy)
+			require.ErrorIs(t, revoke(mdm.IntentID(w.uuid()), ann), mdm.CodeNotFound)
 		}},
 		{"of an intent that does not exist", "It returns a CodeChallenge error", func(t *testing.T, w *world) {
 			require.ErrorIs(t, use(w, identity.Intent{ID: mdm.IntentID(w.uuid())}), mdm.CodeChallenge)

@@ -37,15 +37,18 @@ func (m *model) waiting(match func(*queue.Done) bool) []*queue.Done {
 
 func end(d *queue.Done, o mdm.Outcome, now time.Time) { d.Outcome, d.EndedAt = o, now }
 
-// insert queues e, or returns the entry that stands for it already.
-func (m *model) insert(e queue.Entry) *queue.Done {
-	if e.Idempotency != "" {
-		for _, d := range m.all {
-			if d.Enrollment == e.Enrollment && d.Idempotency == e.Idempotency {
-				return d
-			}
+// first is the entry on which an idempotency key stands; nil when there is none.
+func (m *model) first(e mdm.EnrollmentKey, key string) *queue.Done {
+	for _, d := range m.all {
+		if key != "" && d.Enrollment == e && d.Idempotency == key {
+			return d
 		}
 	}
+	return nil
+}
+
+// insert queues e.
+func (m *model) insert(e queue.Entry) *queue.Done {
 	if e.Supersede != "" {
 		for _, d := range m.waiting(func(d *queue.Done) bool {
 			return d.Enrollment == e.Enrollment && d.Supersede == e.Supersede && d.Sent == 0

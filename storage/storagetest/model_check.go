@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,23 +69,32 @@ func (x *machine) command(rt *rapid.T) (*queue.Done, bool) {
 }
 
 func (x *machine) enqueueSome(rt *rapid.T) {
-	batch := make([]queue.Entry, rapid.IntRange(1, 3).Draw(rt, "batch"))
-	for i := range batch {
-		batch[i] = x.draw(rt)
+	var batch []queue.Entry
+	for range rapid.IntRange(1, 3).Draw(rt, "batch") {
+		e := x.draw(rt)
+		if d := x.m.first(e.Enrollment, e.Idempotency); d != nil {
+			found, err := x.world.first(mdm.Enrollment{Key: e.Enrollment}, e.Idempotency)
+			require.NoError(rt, err)
+			require.Equal(rt, d.Entry, found.Entry)
+			require.ErrorIs(rt, x.try(func(ctx context.Context, tx mdm.Tx) error { return x.s.Queue().Insert(ctx, tx, []queue.Entry{e}) }), mdm.CodeConflict)
+			continue
+		}
+		if !slices.ContainsFunc(batch, func(b queue.Entry) bool {
+			return e.Idempotency != "" && b.Enrollment == e.Enrollment && b.Idempotency == e.Idempotency
+		}) {
+			batch = append(batch, e)
+		}
 	}
-	stored := append([]queue.Entry(nil), batch...)
+	stored := slices.Clone(batch)
 	x.do(func(ctx context.Context, tx mdm.Tx) error { return x.s.Queue().Insert(ctx, tx, stored) })
 	for i, e := range batch {
 		was := len(x.m.all)
 		d := x.m.insert(e)
-		if len(x.m.all) > was { // it is new
-			if was > 0 {
-				require.Greater(rt, stored[i].Seq, x.m.all[was-1].Seq, "sequences rise")
-			}
-			d.Seq = stored[i].Seq
+		if was > 0 {
+			require.Greater(rt, stored[i].Seq, x.m.all[was-1].Seq, "sequences rise")
 		}
-		require.Equal(rt, d.ID, stored[i].ID)
-		require.Equal(rt, d.Seq, stored[i].Seq)
+		d.Seq = stored[i].Seq
+		require.Equal(rt, d.Entry, stored[i])
 	}
 }
 
@@ -99,6 +109,7 @@ func (x *machine) draw(rt *rapid.T) queue.Entry {
 			Resource: one("resource", "", "", "r", "s"), Supersede: one("supersede", "", "", "", "t"),
 			Idempotency: one("idempotency", "", "", "", "i", "j"),
 			Redelivery:  mdm.Redelivery(one("redelivery", "repeatable", "repeatable", "frozen", "once")),
+			Actor:       mdm.Actor{Name: one("actor", "", "ann", "bob")},
 		},
 		Hash: rapid.SampledFrom(x.contents).Draw(rt, "content"), Queued: x.now,
 	}

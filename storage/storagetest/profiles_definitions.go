@@ -110,7 +110,9 @@ func profilesDefinitions() []test {
 			before := w.dump()
 			require.ErrorIs(t, remove(team.Key), mdm.CodeConflict)
 			require.Equal(t, before, w.dump())
-			w.do(func(ctx context.Context, tx mdm.Tx) error { return w.s.Profiles().DeleteProfile(ctx, tx, p.Key) })
+			w.do(func(ctx context.Context, tx mdm.Tx) error {
+				return w.s.Profiles().DeleteProfile(ctx, tx, p.Key, p.Edit)
+			})
 			require.NoError(t, remove(team.Key))
 			require.ErrorIs(t, remove(team.Key), mdm.CodeNotFound)
 			require.Zero(t, w.hostOf(h.Key).Team)
@@ -148,6 +150,7 @@ func profilesDefinitions() []test {
 			next.Scope, next.Actor, next.UpdatedAt = profiles.Scope{}, mdm.Actor{}, w.now.Add(time.Hour)
 			require.NoError(t, w.putProfile(&next))
 			require.Equal(t, p.Slot, next.Slot)
+			require.Equal(t, mdm.Edit(2), next.Edit)
 			require.Equal(t, []profiles.Profile{next, plain}, w.profiles(nil))
 			require.Equal(t, next, got[profiles.Profile](w)(w.s.Profiles().Profile(w.ctx, w.tenant, p.ID)))
 			w.do(func(ctx context.Context, tx mdm.Tx) error {
@@ -201,14 +204,18 @@ func profilesDefinitions() []test {
 			p.Identifier, p.Slot = "com.example.moved", 0
 			require.NoError(t, w.putProfile(&p))
 			require.NotEqual(t, slot, p.Slot)
-			w.do(func(ctx context.Context, tx mdm.Tx) error { return w.s.Profiles().DeleteProfile(ctx, tx, p.Key) })
+			w.do(func(ctx context.Context, tx mdm.Tx) error {
+				return w.s.Profiles().DeleteProfile(ctx, tx, p.Key, p.Edit)
+			})
 			again := w.profile(0, func(q *profiles.Profile) { q.Identifier = p.Identifier })
 			require.Equal(t, p.Slot, again.Slot, "a name keeps its slot")
 		}},
 		{"deleting a profile", "DeleteProfile", func(t *testing.T, w *world) {
 			p, q := w.profile(0), w.profile(0)
 			remove := func() error {
-				return w.try(func(ctx context.Context, tx mdm.Tx) error { return w.s.Profiles().DeleteProfile(ctx, tx, p.Key) })
+				return w.try(func(ctx context.Context, tx mdm.Tx) error {
+					return w.s.Profiles().DeleteProfile(ctx, tx, p.Key, p.Edit)
+				})
 			}
 			require.NoError(t, remove())
 			require.ErrorIs(t, remove(), mdm.CodeNotFound)

@@ -11,47 +11,12 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-func supersede(k string) func(*queue.Entry)  { return func(x *queue.Entry) { x.Supersede = k } }
-func idempotent(k string) func(*queue.Entry) { return func(x *queue.Entry) { x.Idempotency = k } }
+func supersede(k string) func(*queue.Entry) { return func(x *queue.Entry) { x.Supersede = k } }
 
 // queueInsert holds what Insert does beside queueing.
 func queueInsert() []test {
-	const again = "An entry whose idempotency key is known on its enrollment is not queued again: its ID and Seq become those of the first"
 	const super = "Waiting entries with the same supersede key that have not left end as superseded"
 	return []test{
-		{"idempotency", again, func(t *testing.T, w *world) {
-			e, other := w.enroll(), w.enroll()
-			a := w.queued(e, idempotent("k"))
-			b := w.queued(e, idempotent("k"))
-			require.Equal(t, a.ID, b.ID)
-			require.Equal(t, a.Seq, b.Seq)
-			c, d := w.queued(e, idempotent("l")), w.queued(other, idempotent("k"))
-			require.Equal(t, ids(a, c), w.fetch(e))
-			require.Equal(t, ids(d), w.fetch(other))
-		}},
-		{"idempotency within a batch", again, func(t *testing.T, w *world) {
-			e := w.enroll()
-			x := w.enqueue(w.entry(e, idempotent("k")), w.entry(e, idempotent("k")))
-			require.Equal(t, x[0].ID, x[1].ID)
-			require.Equal(t, x[0].Seq, x[1].Seq)
-			require.Equal(t, ids(x[0]), w.fetch(e))
-		}},
-		{"idempotency after the end", "for as long as the first is kept, ended or not", func(t *testing.T, w *world) {
-			e := w.enroll()
-			a := w.queued(e, idempotent("k"))
-			w.fetch(e)
-			w.file(e, a.ID)
-			b := w.queued(e, idempotent("k"))
-			require.Equal(t, a.ID, b.ID)
-			require.Equal(t, a.Seq, b.Seq)
-			require.Empty(t, w.fetch(e))
-		}},
-		{"idempotency supersedes nothing", again, func(t *testing.T, w *world) {
-			e := w.enroll()
-			a := w.queued(e, idempotent("k"), supersede("s"))
-			w.queued(e, idempotent("k"), supersede("s"))
-			require.Equal(t, ids(a), w.fetch(e))
-		}},
 		{"supersede", super, func(t *testing.T, w *world) {
 			e, other := w.enroll(), w.enroll()
 			a, b, c := w.queued(e, supersede("s")), w.queued(e, supersede("t")), w.queued(e)
@@ -118,6 +83,7 @@ func queueInsert() []test {
 			x := w.queued(e, func(x *queue.Entry) {
 				x.Owner, x.Kind, x.Ref = mdm.OwnerProfiles, mdm.KindInstallProfile, mdm.Ref{Key: 1 << 40, Order: 7}
 				x.Lane, x.Redelivery, x.Resource, x.Supersede, x.Idempotency = -3, mdm.Once, "r", "s", "i"
+				x.Actor = mdm.Actor{Kind: "user", Name: "ann", Reason: "“asked”"}
 				x.NotBefore, x.Expires = w.now.Add(time.Second), w.now.Add(time.Hour)
 			})
 			require.Equal(t, queue.Done{Entry: x}, w.get(x.ID))

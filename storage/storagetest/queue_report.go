@@ -14,7 +14,8 @@ import (
 func resultOf(w *world, e mdm.Enrollment, x queue.Entry, o mdm.Outcome) mdm.Result {
 	return mdm.Result{
 		Command: x.ID, Seq: x.Seq, Enrollment: e.Key, Life: e.ID, Host: e.Host, HostID: e.HostID, Platform: e.Platform,
-		Generation: x.Generation, Current: e.Generation, Owner: x.Owner, Ref: x.Ref, Kind: x.Kind, Outcome: o, At: w.now,
+		Generation: x.Generation, Current: e.Generation, Owner: x.Owner, Ref: x.Ref, Kind: x.Kind, Actor: x.Actor,
+		Outcome: o, At: w.now,
 	}
 }
 

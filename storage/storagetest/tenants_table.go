@@ -38,6 +38,10 @@ func queueCrossings() map[string]func(x *crossing) {
 			e.ID, e.Seq, e.Idempotency = mdm.CommandID(x.uuid()), 0, "key"
 			x.fails(mdm.CodeNotFound, x.s.Queue().Insert(x.ctx, x.tx, []queue.Entry{e}))
 		},
+		"Queue.First": func(x *crossing) {
+			_, _, err := x.s.Queue().First(x.ctx, x.tx, x.a.channel.Key, x.a.waiting.Idempotency)
+			x.fails(mdm.CodeNotFound, err)
+		},
 		"Queue.Poll": func(x *crossing) {
 			a, err := x.s.Queue().Poll(x.ctx, x.tenant, queue.Poll{Caller: queue.Caller{Natural: x.a.channel.Natural, Pin: x.a.channel.Pin}, Now: x.now})
 			x.fine(err)
@@ -94,8 +98,10 @@ func identityCrossings() map[string]func(x *crossing) {
 		"Identity.IntentByChallenge": func(x *crossing) {
 			missing[identity.Intent](x)(x.s.Identity().IntentByChallenge(x.ctx, x.tenant, x.a.intent.Challenge))
 		},
-		"Identity.UseIntent":    func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
-		"Identity.RevokeIntent": func(x *crossing) { x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID)) },
+		"Identity.UseIntent": func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
+		"Identity.RevokeIntent": func(x *crossing) {
+			x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID, mdm.Actor{}))
+		},
 		"Identity.NextGeneration": func(x *crossing) {
 			g, err := x.s.Identity().NextGeneration(x.ctx, x.tx)
 			x.fine(err)
@@ -253,7 +259,7 @@ func profilesCrossings() map[string]func(x *crossing) {
 			x.fails(mdm.CodeNotFound, x.s.Profiles().PutProfile(x.ctx, x.tx, &p))
 		},
 		"Profiles.DeleteProfile": func(x *crossing) {
-			x.fails(mdm.CodeNotFound, x.s.Profiles().DeleteProfile(x.ctx, x.tx, x.a.definition.Key))
+			x.fails(mdm.CodeNotFound, x.s.Profiles().DeleteProfile(x.ctx, x.tx, x.a.definition.Key, x.a.definition.Edit))
 		},
 		"Profiles.Teams":  func(x *crossing) { nothing[[]profiles.Team](x)(x.s.Profiles().Teams(x.ctx, x.tenant)) },
 		"Profiles.Labels": func(x *crossing) { nothing[[]profiles.Label](x)(x.s.Profiles().Labels(x.ctx, x.tenant)) },

@@ -148,6 +148,7 @@ func (w *world) entry(e mdm.Enrollment, change ...func(*queue.Entry)) queue.Entr
 		Command: queue.Command{
 			ID: mdm.CommandID(w.uuid()), Enrollment: e.Key, Generation: e.Generation, Owner: mdm.OwnerApplication,
 			Kind: mdm.KindProfileList, Lane: queue.LaneNormal, Redelivery: mdm.Repeatable,
+			Actor: mdm.Actor{Kind: "user", Name: "ann"},
 		},
 		Hash: w.content("content"), Queued: w.now,
 	}

@@ -110,6 +110,7 @@ CREATE TABLE IF NOT EXISTS keelson_intent (
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   revoked    BOOLEAN NOT NULL,
+  revoked_by BLOB NOT NULL,  -- as actor
   PRIMARY KEY (tenant, uid),
   UNIQUE KEY keelson_intent_link (tenant, link),
   UNIQUE KEY keelson_intent_challenge (tenant, challenge)
@@ -164,6 +165,7 @@ CREATE TABLE IF NOT EXISTS keelson_queue (
   supersede  VARBINARY(1024) NOT NULL,
   idempotency VARBINARY(512),
   redelivery VARBINARY(16) NOT NULL,
+  actor      BLOB NOT NULL,  -- as JSON, empty for engines
   queued_at  BIGINT NOT NULL,
   sent_at    BIGINT NOT NULL DEFAULT 0,
   sent       BIGINT NOT NULL DEFAULT 0,
@@ -192,6 +194,7 @@ CREATE TABLE IF NOT EXISTS keelson_done (
   supersede  VARBINARY(1024) NOT NULL,
   idempotency VARBINARY(512),
   redelivery VARBINARY(16) NOT NULL,
+  actor      BLOB NOT NULL,  -- as JSON, empty for engines
   queued_at  BIGINT NOT NULL,
   sent_at    BIGINT NOT NULL,
   sent       BIGINT NOT NULL,
@@ -258,7 +261,8 @@ CREATE TABLE IF NOT EXISTS keelson_profile (
   name       VARBINARY(1024) NOT NULL,
   folded     VARBINARY(1024) NOT NULL,
   scope      MEDIUMBLOB NOT NULL,  -- as JSON
-  revision   BIGINT NOT NULL,
+  revision   BIGINT NOT NULL,  -- counts contents
+  edit       BIGINT NOT NULL,  -- counts changes of any kind
   content    VARBINARY(32) NOT NULL,  -- SHA-256
   size       BIGINT NOT NULL,
   created_at BIGINT NOT NULL,

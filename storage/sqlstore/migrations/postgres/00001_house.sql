@@ -101,10 +101,11 @@ CREATE TABLE keelson_intent (
   issued     bigint NOT NULL,
   enrollment text NOT NULL,
   generation bigint NOT NULL,
-  actor      text NOT NULL, -- as JSON
+  actor      text NOT NULL, -- as JSON, empty for nobody
   created_at bigint NOT NULL,
   expires_at bigint NOT NULL,
   revoked    boolean NOT NULL,
+  revoked_by text NOT NULL, -- as actor
   PRIMARY KEY (tenant, uid)
 );
 CREATE UNIQUE INDEX keelson_intent_link ON keelson_intent (tenant, link);
@@ -159,6 +160,7 @@ CREATE TABLE keelson_queue (
   supersede  text NOT NULL,
   idempotency text,
   redelivery text NOT NULL,
+  actor      text NOT NULL, -- as JSON, empty for engines
   queued_at  bigint NOT NULL,
   sent_at    bigint NOT NULL DEFAULT 0,
   sent       bigint NOT NULL DEFAULT 0,
@@ -187,6 +189,7 @@ CREATE TABLE keelson_done (
   supersede  text NOT NULL,
   idempotency text,
   redelivery text NOT NULL,
+  actor      text NOT NULL, -- as JSON, empty for engines
   queued_at  bigint NOT NULL,
   sent_at    bigint NOT NULL,
   sent       bigint NOT NULL,
@@ -253,7 +256,8 @@ CREATE TABLE keelson_profile (
   name       text NOT NULL,
   folded     text NOT NULL,
   scope      text NOT NULL, -- as JSON
-  revision   bigint NOT NULL,
+  revision   bigint NOT NULL, -- counts contents
+  edit       bigint NOT NULL, -- counts changes of any kind
   content    bytea NOT NULL, -- SHA-256
   size       bigint NOT NULL,
   created_at bigint NOT NULL,

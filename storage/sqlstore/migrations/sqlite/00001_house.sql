@@ -105,10 +105,11 @@ CREATE TABLE keelson_intent (
   issued     INTEGER NOT NULL,
   enrollment TEXT NOT NULL,
   generation INTEGER NOT NULL,
-  actor      TEXT NOT NULL, -- as JSON
+  actor      TEXT NOT NULL, -- as JSON, empty for nobody
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   revoked    INTEGER NOT NULL,
+  revoked_by TEXT NOT NULL, -- as actor
   PRIMARY KEY (tenant, uid)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX keelson_intent_link ON keelson_intent (tenant, link);
@@ -163,6 +164,7 @@ CREATE TABLE keelson_queue (
   supersede  TEXT NOT NULL,
   idempotency TEXT,
   redelivery TEXT NOT NULL,
+  actor      TEXT NOT NULL, -- as JSON, empty for engines
   queued_at  INTEGER NOT NULL,
   sent_at    INTEGER NOT NULL DEFAULT 0,
   sent       INTEGER NOT NULL DEFAULT 0,
@@ -191,6 +193,7 @@ CREATE TABLE keelson_done (
   supersede  TEXT NOT NULL,
   idempotency TEXT,
   redelivery TEXT NOT NULL,
+  actor      TEXT NOT NULL,
   queued_at  INTEGER NOT NULL,
   sent_at    INTEGER NOT NULL,
   sent       INTEGER NOT NULL,
@@ -257,12 +260,13 @@ CREATE TABLE keelson_profile (
   name       TEXT NOT NULL,
   folded     TEXT NOT NULL,
   scope      TEXT NOT NULL, -- as JSON
-  revision   INTEGER NOT NULL,
+  revision   INTEGER NOT NULL, -- counts contents
+  edit       INTEGER NOT NULL, -- counts changes of any kind
   content    BLOB NOT NULL, -- SHA-256
   size       INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
-  actor      TEXT NOT NULL  -- as JSON
+  actor      TEXT NOT NULL  -- as JSON, empty for nobody
 );
 CREATE UNIQUE INDEX keelson_profile_uid ON keelson_profile (tenant, uid);
 CREATE UNIQUE INDEX keelson_profile_slot ON keelson_profile (tenant, team, slot);
