@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/keelson-mdm/keelson"
@@ -9,7 +10,8 @@ import (
 	"github.com/keelson-mdm/keelson/queue"
 )
 
-// enums are the values of the string types that have a fixed set.
+// enums are the values of the types that have a fixed set: strings, and numbers
+// that go by words.
 func enums() map[reflect.Type][]string {
 	m := make(map[reflect.Type][]string)
 	enum(m, mdm.MacOS, mdm.IOS, mdm.IPadOS, mdm.TVOS, mdm.Windows)
@@ -27,6 +29,7 @@ func enums() map[reflect.Type][]string {
 	enum(m, profiles.ReasonNotPlanned, profiles.ReasonQueued, profiles.ReasonRetryLater, profiles.ReasonUnobserved, profiles.ReasonProven,
 		profiles.ReasonUnreadable, profiles.ReasonSameUUID, profiles.ReasonRefused, profiles.ReasonMissing, profiles.ReasonHeld,
 		profiles.ReasonNotDesired, profiles.ReasonNotEnrolled)
+	words(m, profiles.NoEvidence, profiles.Accepted, profiles.Present, profiles.VersionMatched, profiles.ContentMatched, profiles.Effective)
 	enum(m, queue.Canceled, queue.TooLate, queue.Ended)
 	enum(m, keelson.No, keelson.Yes, keelson.Unknown)
 	enum(m, mdm.CodeInvalid, mdm.CodeMalformed, mdm.CodeTooLarge, mdm.CodeUnsupported, mdm.CodeNotFound, mdm.CodeConflict,
@@ -38,6 +41,13 @@ func enums() map[reflect.Type][]string {
 func enum[T ~string](m map[reflect.Type][]string, values ...T) {
 	for _, v := range values {
 		m[reflect.TypeFor[T]()] = append(m[reflect.TypeFor[T]()], string(v))
+	}
+}
+
+// words is enum for a number whose words String returns.
+func words[T fmt.Stringer](m map[reflect.Type][]string, values ...T) {
+	for _, v := range values {
+		m[reflect.TypeFor[T]()] = append(m[reflect.TypeFor[T]()], v.String())
 	}
 }
 
@@ -63,7 +73,7 @@ func abouts() map[string]string {
 		"HostDetail.status":          "The worst of the profiles'; empty without profiles.",
 		"HostProfile.profile":        "Absent when the definition is gone and the profile is being removed.",
 		"HostProfile.status":         "Empty when the host neither should have nor has it.",
-		"HostProfile.evidence":       "How far it is proven: 0 not, 1 accepted, 2 present, 3 version matched, 4 content matched, 5 effective.",
+		"HostProfile.evidence":       "How far it is proven that the device carries it, from none to effective.",
 		"HostProfile.since":          "When the current instruction was given.",
 		"Command.outcome":            "Absent while it waits.",
 		"Command.not_now_at":         "When the device last said that it cannot now.",
