@@ -1,7 +1,9 @@
 package keelson
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -69,8 +71,10 @@ type HostFilter struct {
 
 // Page is where a list goes on.
 type Page struct {
-	After mdm.HostID // the last host of the page before; empty begins
-	Limit int        // 0 means 100; at most 1,000
+	// After is the last host of the page before; empty begins. An unknown one is
+	// a [mdm.CodeNotFound] error with the field "after".
+	After mdm.HostID
+	Limit int // 0 means 100; at most 1,000
 }
 
 // Hosts is the API of hosts.
@@ -89,21 +93,11 @@ func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) 
 		}
 		in.Team = &k
 	}
-	var after mdm.HostKey
-	if p.After != "" {
-		h, err := a.t.m.lifecycle.Host(ctx, a.t.id, p.After)
-		if err != nil {
-			return nil, err
-		}
-		after = h.Key
+	after, limit, err := a.t.page(ctx, p)
+	if err != nil {
+		return nil, err
 	}
-	if p.Limit == 0 {
-		p.Limit = 100
-	}
-	if p.Limit < 0 || p.Limit > 1000 {
-		return nil, mdm.Errorf(mdm.CodeInvalid, "limit", "a page has 1 to 1000 hosts")
-	}
-	hs, err := a.t.m.lifecycle.Hosts(ctx, a.t.id, in, after, p.Limit)
+	hs, err := a.t.m.lifecycle.Hosts(ctx, a.t.id, in, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +107,26 @@ func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) 
 		out[i] = names.host(h)
 	}
 	return out, err
+}
+
+// page is where a page of hosts begins and how many it has. That the host is
+// gone is a [mdm.CodeNotFound] error of "after".
+func (t *Tenant) page(ctx context.Context, p Page) (after mdm.HostKey, limit int, err error) {
+	if p.Limit < 0 || p.Limit > 1000 {
+		return 0, 0, mdm.Errorf(mdm.CodeInvalid, "limit", "a page has 1 to 1000 hosts")
+	}
+	if p.After != "" {
+		h, err := t.m.lifecycle.Host(ctx, t.id, p.After)
+		var e *mdm.Error
+		if errors.As(err, &e) && e.Code == mdm.CodeNotFound && e.Field == "" { // the host, and not the tenant
+			err = mdm.WrapError(mdm.CodeNotFound, "after", "no such host", err)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		after = h.Key
+	}
+	return after, cmp.Or(p.Limit, 100), nil
 }
 
 func (n publicNames) host(h mdm.Host) Host {

@@ -49,6 +49,22 @@ func TestPages(t *testing.T) {
 		require.Equal(t, all.Items, walked)
 	}
 
+	carriers := into[profileHostList](w, request{get, "/profiles/$dock/hosts", "", nil}, 200)
+	require.Len(t, carriers.Items, 12)
+	require.Empty(t, carriers.Next)
+	for limit := 1; limit <= 13; limit++ {
+		var walked []keelson.ProfileHost
+		for next := ""; ; {
+			p := into[profileHostList](w, request{get, fmt.Sprintf("/profiles/$dock/hosts?limit=%d&cursor=%s", limit, next), "", nil}, 200)
+			require.LessOrEqual(t, len(p.Items), limit)
+			walked = append(walked, p.Items...)
+			if next = p.Next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, carriers.Items, walked)
+	}
+
 	for range 4 {
 		w.send("$more", nil)
 	}

@@ -17,6 +17,7 @@ const (
 const (
 	hostCursor    = "h1."
 	commandCursor = "c1."
+	carrierCursor = "p1." // of a profile's hosts
 )
 
 // cursor makes the opaque name of the place behind an id.

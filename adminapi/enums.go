@@ -91,6 +91,7 @@ func abouts() map[string]string {
 		"Problem.answer":             "Of a command that could not be taken back: too_late when it has left, ended when it had ended.",
 		"HostList.next":              "The cursor of the next page; absent at the end.",
 		"CommandList.next":           "The cursor of the next page; absent at the end.",
+		"ProfileHostList.next":       "The cursor of the next page; absent at the end. A page may be short, or empty, though there are more.",
 		"HostWrite.team":             "Of a host that is new; an existing one stays where it is.",
 		"HostTeam.team":              "Empty: no team.",
 		"CommandWrite.kind":          "DeviceInformation (content: the queries, one a line), Raw (a property list with a RequestType) or SyncML (commands without CmdIDs).",

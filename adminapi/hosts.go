@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/keelson-mdm/keelson"
@@ -68,7 +69,7 @@ func (c *call) listHosts() (reply, error) {
 	}
 	limit := c.whole("limit", defaultLimit)
 	hosts, err := c.tenant.Hosts().List(c.r.Context(), f, keelson.Page{After: mdm.HostID(after), Limit: limit + 1})
-	if after != "" && goneHost(err) {
+	if goneHost(err) {
 		return reply{}, badCursor()
 	}
 	if err != nil {
@@ -79,11 +80,10 @@ func (c *call) listHosts() (reply, error) {
 	return reply{body: out}, nil
 }
 
-// goneHost reports whether the host that a cursor points at is what is missing,
-// and not a team or the tenant.
+// goneHost reports whether the host that a cursor points at is what is missing.
 func goneHost(err error) bool {
-	p, _ := problemOf(err)
-	return err != nil && p.Code == mdm.CodeNotFound && p.Field == ""
+	var e *mdm.Error
+	return errors.As(err, &e) && e.Code == mdm.CodeNotFound && e.Field == "after"
 }
 
 func (c *call) host() (mdm.HostID, error) {

@@ -95,6 +95,11 @@ type profileList struct {
 	Items []keelson.Profile `json:"items"`
 }
 
+type profileHostList struct {
+	Items []keelson.ProfileHost `json:"items"`
+	Next  string                `json:"next,omitempty"`
+}
+
 type teamList struct {
 	Items []keelson.Team `json:"items"`
 }

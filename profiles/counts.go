@@ -17,31 +17,45 @@ func (g *Engine) CountsOf(ctx context.Context, t mdm.TenantID, team mdm.TeamKey)
 	if err != nil {
 		return nil, err
 	}
-	defs := &Definitions{Team: team, Profiles: ps}
 	out := make(map[mdm.ProfileKey]Counts, len(ps))
 	for i := range ps {
 		out[ps[i].Key] = Counts{}
 	}
-	for after := mdm.HostKey(0); ; {
-		states, err := g.c.Store.LoadTeam(ctx, t, team, after, g.c.Page)
+	err = g.walk(ctx, t, &Definitions{Team: team, Profiles: ps}, 0, func(v *HostView) bool {
+		for _, it := range v.Items {
+			if it.Profile.Key != 0 {
+				out[it.Profile.Key][it.Status]++
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// walk derives the views of a team's hosts with keys above after, in key order
+// and page by page, until visit has seen enough.
+func (g *Engine) walk(ctx context.Context, t mdm.TenantID, defs *Definitions, after mdm.HostKey, visit func(*HostView) bool) error {
+	for {
+		states, err := g.c.Store.LoadTeam(ctx, t, defs.Team, after, g.c.Page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		docs, err := g.documents(t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range states {
 			after = states[i].Host.Key
-			in := Input{State: states[i], Definitions: defs, Documents: docs, Now: g.c.Clock.Now()}
-			for _, it := range view(&in).Items {
-				if it.Profile.Key != 0 {
-					out[it.Profile.Key][it.Status]++
-				}
+			v := view(&Input{State: states[i], Definitions: defs, Documents: docs, Now: g.c.Clock.Now()})
+			if !visit(&v) {
+				return nil
 			}
 		}
 		if len(states) < g.c.Page {
-			return out, nil
+			return nil
 		}
 	}
 }
