@@ -49,6 +49,13 @@ type HostDetail struct {
 	Enrollments []HostEnrollment `json:"enrollments"`
 }
 
+// HostSummary is a host in a list, with where its profiles stand.
+type HostSummary struct {
+	Host
+	Status profiles.Status         `json:"status"`           // the worst of its profiles; empty without any
+	Counts map[profiles.Status]int `json:"counts,omitempty"` // its profiles by status
+}
+
 // HostEnrollment is one channel of a host.
 type HostEnrollment struct {
 	ID         mdm.EnrollmentID    `json:"id"`
@@ -80,8 +87,10 @@ type Page struct {
 // Hosts is the API of hosts.
 type Hosts struct{ t *Tenant }
 
-// List lists hosts in the order in which they came to be known.
-func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) {
+// List lists hosts in the order in which they came to be known, with where their
+// profiles stand, which is right at once after a change. It asks the store a
+// fixed number of times, however many hosts a page has.
+func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]HostSummary, error) {
 	if err := a.t.may(ctx, "hosts.read", ""); err != nil {
 		return nil, err
 	}
@@ -101,12 +110,24 @@ func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) 
 	if err != nil {
 		return nil, err
 	}
-	names, err := a.t.names(ctx)
-	out := make([]Host, len(hs))
+	keys := make([]mdm.HostKey, len(hs))
 	for i, h := range hs {
-		out[i] = names.host(h)
+		keys[i] = h.Key
 	}
-	return out, err
+	views, err := a.t.m.profiles.Hosts(ctx, a.t.id, keys)
+	if err != nil {
+		return nil, err
+	}
+	names, err := a.t.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]HostSummary, len(hs))
+	for i, h := range hs {
+		v := views[h.Key] // none of a deleted host
+		out[i] = HostSummary{names.host(h), v.Status, v.Counts()}
+	}
+	return out, nil
 }
 
 // page is where a page of hosts begins and how many it has. That the host is

@@ -69,3 +69,45 @@ func TestHostsOfAProfile(t *testing.T) {
 		require.ErrorIs(t, err, mdm.CodeNotFound)
 	})
 }
+
+// TestHostsShowTheirStatus: the list says of each host what its own page says.
+func TestHostsShowTheirStatus(t *testing.T) {
+	backends(t, func(t *testing.T, open func(storage.FaultHook) storage.Store) {
+		w := serve(t, open(nil), nil)
+		ctx := t.Context()
+		team, err := w.Teams().Create(ctx, "Sales")
+		require.NoError(t, err)
+		_, err = w.Profiles().Create(ctx, keelson.ProfileUpload{Content: appleProfile("com.example.one", "One", "A")})
+		require.NoError(t, err)
+		_, err = w.Profiles().Create(ctx, keelson.ProfileUpload{Team: team.ID, Content: appleProfile("com.example.two", "Two", "B")})
+		require.NoError(t, err)
+		w.settle(w.mac(w.link()).Enroll().Poll)
+		_, err = w.Hosts().Ensure(ctx, "asset-1", mdm.HostFacts{Platform: mdm.IOS}, team.ID)
+		require.NoError(t, err)
+		_, err = w.Hosts().Ensure(ctx, "asset-2", mdm.HostFacts{Platform: mdm.Windows}, "")
+		require.NoError(t, err)
+		gone, err := w.Hosts().Ensure(ctx, "asset-3", mdm.HostFacts{Platform: mdm.MacOS}, "")
+		require.NoError(t, err)
+		require.NoError(t, w.Hosts().Delete(ctx, gone.ID))
+
+		_, err = w.Profiles().Create(ctx, keelson.ProfileUpload{Content: appleProfile("com.example.three", "Three", "C")})
+		require.NoError(t, err) // nobody has planned it
+		hs, err := w.Hosts().List(ctx, keelson.HostFilter{Deleted: true}, keelson.Page{})
+		require.NoError(t, err)
+		require.Len(t, hs, 4)
+		require.Equal(t, map[profiles.Status]int{profiles.Verified: 1, profiles.Pending: 1}, hs[0].Counts)
+		require.Equal(t, []profiles.Status{profiles.Pending, profiles.Pending, "", ""},
+			[]profiles.Status{hs[0].Status, hs[1].Status, hs[2].Status, hs[3].Status})
+		for _, h := range hs {
+			d, err := w.Hosts().Get(ctx, h.ID)
+			require.NoError(t, err)
+			require.Equal(t, d.Host, h.Host)
+			require.Equal(t, d.Status, h.Status)
+			counts := map[profiles.Status]int{}
+			for _, p := range d.Profiles {
+				counts[p.Status]++
+			}
+			require.Equal(t, counts, h.Counts)
+		}
+	})
+}

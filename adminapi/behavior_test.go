@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 	require.Len(t, all.Items, 11)
 	require.Empty(t, all.Next)
 	for limit := 1; limit <= 12; limit++ {
-		var walked []keelson.Host
+		var walked []keelson.HostSummary
 		for next, pages := "", 0; ; pages++ {
 			require.Less(t, pages, 12)
 			p := into[hostList](w, request{get, fmt.Sprintf("/hosts?platform=ios&limit=%d&cursor=%s", limit, next), "", nil}, 200)

@@ -59,6 +59,7 @@ func blanks() map[string]bool {
 	return map[string]bool{
 		"Host.platform":      true, // made beforehand, and never said
 		"HostDetail.status":  true, // nothing to carry
+		"HostSummary.status": true,
 		"HostProfile.status": true, // not desired and not there
 		"HostProfile.reason": true,
 	}
@@ -71,6 +72,8 @@ func abouts() map[string]string {
 		"Host.platform":              "Empty when the application made the host and did not say.",
 		"Host.team":                  "Absent: no team.",
 		"HostDetail.status":          "The worst of the profiles'; empty without profiles.",
+		"HostSummary.status":         "The worst of its profiles'; empty without profiles.",
+		"HostSummary.counts":         "Its profiles by status; absent without profiles.",
 		"HostProfile.profile":        "Absent when the definition is gone and the profile is being removed.",
 		"HostProfile.status":         "Empty when the host neither should have nor has it.",
 		"HostProfile.evidence":       "How far it is proven that the device carries it, from none to effective.",

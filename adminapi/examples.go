@@ -28,6 +28,10 @@ func exampleHost() keelson.Host {
 	}
 }
 
+func exampleHostSummary() keelson.HostSummary {
+	return keelson.HostSummary{Host: exampleHost(), Status: profiles.Verified, Counts: map[profiles.Status]int{profiles.Verified: 1}}
+}
+
 func exampleHostProfile() keelson.HostProfile {
 	return keelson.HostProfile{
 		Profile: exampleProfileID, Name: "Dock", Identifier: "com.example.dock", Status: profiles.Verified, Reason: profiles.ReasonProven,

@@ -82,8 +82,8 @@ type linkWrite struct {
 // The bodies of answers that the Go API does not have.
 
 type hostList struct {
-	Items []keelson.Host `json:"items"`
-	Next  string         `json:"next,omitempty"`
+	Items []keelson.HostSummary `json:"items"`
+	Next  string                `json:"next,omitempty"`
 }
 
 type commandList struct {

@@ -6,8 +6,17 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Counts are hosts by status.
+// Counts are hosts of a profile, or profiles of a host, by status.
 type Counts map[Status]int
+
+// Counts returns how many of a host's profiles stand where.
+func (v *HostView) Counts() Counts {
+	c := make(Counts)
+	for i := range v.Items {
+		c[v.Items[i].Status]++
+	}
+	return c
+}
 
 // CountsOf returns, for each profile of a team, how many hosts stand where,
 // those included that are losing it. It reads the team's hosts in pages, and is

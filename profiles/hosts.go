@@ -65,3 +65,45 @@ func (g *Engine) HostsOf(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, 
 	}
 	return page, nil
 }
+
+// Hosts is [Engine.Host] for several, by key; hosts that are deleted or unknown
+// are left out. What it reads is a fixed number of times the store, however many
+// hosts there are, and the contents that this process has not met before.
+func (g *Engine) Hosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey) (map[mdm.HostKey]HostView, error) {
+	states, err := g.c.Store.LoadHosts(ctx, t, hosts)
+	if err != nil || len(states) == 0 {
+		return nil, err
+	}
+	byTeam := make(map[mdm.TeamKey][]HostState)
+	for _, s := range states {
+		byTeam[s.Host.Team] = append(byTeam[s.Host.Team], s)
+	}
+	only := &states[0].Host.Team
+	if len(byTeam) > 1 {
+		only = nil
+	}
+	ps, err := g.c.Store.Profiles(ctx, t, only)
+	if err != nil {
+		return nil, err
+	}
+	defs := make(map[mdm.TeamKey]*Definitions, len(byTeam))
+	for team := range byTeam {
+		defs[team] = &Definitions{Team: team}
+	}
+	for _, p := range ps {
+		if d := defs[p.Team]; d != nil {
+			d.Profiles = append(d.Profiles, p)
+		}
+	}
+	out := make(map[mdm.HostKey]HostView, len(states))
+	for team, states := range byTeam {
+		docs, err := g.documents(t, defs[team], states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+		if err != nil {
+			return nil, err
+		}
+		for i := range states {
+			out[states[i].Host.Key] = view(&Input{State: states[i], Definitions: defs[team], Documents: docs, Now: g.c.Clock.Now()})
+		}
+	}
+	return out, nil
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keelson-mdm/keelson/lifecycle"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 	"github.com/keelson-mdm/keelson/queue"
@@ -156,4 +157,77 @@ func TestHostsOfNothing(t *testing.T) {
 	var e *mdm.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, []any{mdm.CodeInvalid, "status"}, []any{e.Code, e.Field})
+}
+
+// counting counts what an engine asks its store.
+type counting struct {
+	profiles.Store
+	asked map[string]int
+}
+
+func (c *counting) LoadHosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey) ([]profiles.HostState, error) {
+	c.asked["LoadHosts"]++
+	return c.Store.LoadHosts(ctx, t, hosts)
+}
+
+func (c *counting) LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (profiles.HostState, error) {
+	c.asked["LoadHost"]++
+	return c.Store.LoadHost(ctx, t, h)
+}
+
+func (c *counting) Profiles(ctx context.Context, t mdm.TenantID, team *mdm.TeamKey) ([]profiles.Profile, error) {
+	c.asked["Profiles"]++
+	return c.Store.Profiles(ctx, t, team)
+}
+
+func (c *counting) Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error) {
+	c.asked["Content"]++
+	return c.Store.Content(ctx, t, h)
+}
+
+// Several hosts show what each shows alone, and are read at once.
+func TestHostsAreViewedTogether(t *testing.T) {
+	w, team, _ := mixed(t)
+	w.upload(0, "c", "uuid 1")
+	hs, err := w.store.Lifecycle().Hosts(w.ctx, tenant, lifecycle.HostFilter{}, 0, 1000)
+	require.NoError(t, err)
+	var keys, theirs []mdm.HostKey
+	for _, h := range hs {
+		if keys = append(keys, h.Key); h.Team == team {
+			theirs = append(theirs, h.Key)
+		}
+	}
+	require.Len(t, keys, 73)
+	views, err := w.engine.Hosts(w.ctx, tenant, append(keys, keys[0]+1_000_000))
+	require.NoError(t, err)
+	require.Len(t, views, len(keys))
+	for _, k := range keys {
+		v, err := w.engine.Host(w.ctx, tenant, k)
+		require.NoError(t, err)
+		require.Equal(t, v, views[k])
+		sum := 0
+		for s, n := range v.Counts() {
+			require.Equal(t, v.Status, profiles.Worst(v.Status, s))
+			sum += n
+		}
+		require.Equal(t, len(v.Items), sum)
+	}
+
+	c := w.config
+	store := &counting{Store: c.Store}
+	c.Store = store
+	e, err := profiles.New(c) // which has met no content
+	require.NoError(t, err)
+	for _, page := range [][]mdm.HostKey{keys, keys, theirs, keys[:1]} {
+		store.asked = make(map[string]int)
+		_, err := e.Hosts(w.ctx, tenant, page)
+		require.NoError(t, err)
+		require.LessOrEqual(t, store.asked["Content"], 3, "one for each profile")
+		delete(store.asked, "Content")
+		require.Equal(t, map[string]int{"LoadHosts": 1, "Profiles": 1}, store.asked)
+	}
+	require.Zero(t, store.asked["Content"])
+	views, err = e.Hosts(w.ctx, tenant, nil)
+	require.NoError(t, err)
+	require.Empty(t, views)
 }

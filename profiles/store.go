@@ -67,8 +67,10 @@ type Store interface {
 	Load(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) ([]HostState, error)
 	// LoadTeam is Load for the hosts of a team, with keys above after.
 	LoadTeam(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) ([]HostState, error)
-	// LoadHost is Load for one host, as a read of its own.
+	// LoadHost is Load for one host, and LoadHosts for several, as a read of
+	// its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)
+	LoadHosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey) ([]HostState, error)
 	// RaisePlan is the compare-and-set that every plan passes before it
 	// writes: the host's plan revision is was, its team is team, and that
 	// team's version is version. Otherwise it returns a [mdm.CodeConflict]

@@ -160,6 +160,12 @@ func TestDashboard(t *testing.T) {
 	p.sees(verified + " === 2")
 	p.picture("profile")
 
+	// A count leads to the hosts that it counts.
+	p.do(open(s.url+"/profiles"), click(`.count a[href$="status=verified"]`), visible("tbody"))
+	p.sees(`document.querySelector("#show-verified[aria-current]") && !document.querySelector("tbody .status:not(.s-verified)")`)
+	p.do(click("#show-all"))
+	p.sees(`document.querySelector("#show-all[aria-current]") && location.search === ""`)
+
 	// A wrong file is refused with the reason, and what was filled in stays.
 	wrong := filepath.Join(t.TempDir(), "wrong.mobileconfig")
 	require.NoError(t, os.WriteFile(wrong, []byte(`<plist version="1.0"><dict/></plist>`), 0o600))

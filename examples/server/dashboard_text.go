@@ -196,9 +196,14 @@ func (b bar) Text() string {
 	}
 	var parts []string
 	for _, s := range b.Segments {
-		parts = append(parts, fmt.Sprintf("%d %s", s.Count, strings.ToLower(statusText(s.Status))))
+		parts = append(parts, s.Text())
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Text is the part in words, such as "3 failed".
+func (s segment) Text() string {
+	return fmt.Sprintf("%d %s", s.Count, strings.ToLower(statusText(s.Status)))
 }
 
 // Done reports whether there is nothing left to wait for or to mend.

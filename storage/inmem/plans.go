@@ -187,17 +187,26 @@ func (t *tx) rowList(e mdm.EnrollmentKey) (out []profiles.Row) {
 	return out
 }
 
-func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (out []profiles.HostState, err error) {
-	t, err := r.s.join(x)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range slices.Sorted(slices.Values(hosts)) {
+func (t *tx) loadAll(hosts []mdm.HostKey) (out []profiles.HostState) {
+	for _, k := range slices.Compact(slices.Sorted(slices.Values(hosts))) {
 		if s, ok := t.load(k); ok {
 			out = append(out, s)
 		}
 	}
-	return out, nil
+	return out
+}
+
+func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) ([]profiles.HostState, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	return t.loadAll(hosts), nil
+}
+
+func (r profilesRoom) LoadHosts(ctx context.Context, tenant mdm.TenantID, hosts []mdm.HostKey) (out []profiles.HostState, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error { out = t.loadAll(hosts); return nil })
+	return out, err
 }
 
 func (r profilesRoom) LoadTeam(ctx context.Context, tenant mdm.TenantID, team mdm.TeamKey, after mdm.HostKey, limit int) (out []profiles.HostState, err error) {

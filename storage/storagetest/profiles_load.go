@@ -17,6 +17,12 @@ func (w *world) load(hosts ...mdm.HostKey) []profiles.HostState {
 	})
 }
 
+// loadHosts is load outside a unit of work.
+func (w *world) loadHosts(hosts ...mdm.HostKey) []profiles.HostState {
+	w.t.Helper()
+	return got[[]profiles.HostState](w)(w.s.Profiles().LoadHosts(w.ctx, w.tenant, hosts))
+}
+
 func (w *world) raisePlan(h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {
 	return w.try(func(ctx context.Context, tx mdm.Tx) error {
 		return w.s.Profiles().RaisePlan(ctx, tx, h, was, team, version)
@@ -57,6 +63,7 @@ func profilesLoad() []test {
 			require.Equal(t, []profiles.HostState{want}, w.load(h.Key))
 			require.Equal(t, want, got[profiles.HostState](w)(w.s.Profiles().LoadHost(w.ctx, w.tenant, h.Key)))
 			require.Equal(t, []profiles.HostState{want}, got[[]profiles.HostState](w)(w.s.Profiles().LoadTeam(w.ctx, w.tenant, 0, 0, 10)))
+			require.Equal(t, []profiles.HostState{want}, w.loadHosts(h.Key))
 		}},
 		{"a host without anything", "Load reads what planning needs to know of hosts", func(t *testing.T, w *world) {
 			h := w.host()
@@ -67,7 +74,9 @@ func profilesLoad() []test {
 		{"who is left out", "deleted and unknown hosts are left out. Lists are in key order", func(t *testing.T, w *world) {
 			a, gone, b := w.host(), w.host(func(h *mdm.Host) { h.State = mdm.HostDeleted }), w.host()
 			require.Equal(t, []mdm.HostKey{a.Key, b.Key}, keys(w.load(b.Key, gone.Key, a.Key, b.Key+1000)))
+			require.Equal(t, w.load(b.Key, a.Key), w.loadHosts(b.Key, gone.Key, a.Key, b.Key+1000, b.Key))
 			require.Empty(t, w.load())
+			require.Empty(t, w.loadHosts())
 			for _, k := range []mdm.HostKey{gone.Key, b.Key + 1000} {
 				_, err := w.s.Profiles().LoadHost(w.ctx, w.tenant, k)
 				require.ErrorIs(t, err, mdm.CodeNotFound)

@@ -306,6 +306,9 @@ func profilesCrossings() map[string]func(x *crossing) {
 		"Profiles.LoadHost": func(x *crossing) {
 			missing[profiles.HostState](x)(x.s.Profiles().LoadHost(x.ctx, x.tenant, x.a.host.Key))
 		},
+		"Profiles.LoadHosts": func(x *crossing) {
+			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadHosts(x.ctx, x.tenant, []mdm.HostKey{x.a.host.Key}))
+		},
 		"Profiles.RaisePlan": func(x *crossing) {
 			x.fails(mdm.CodeConflict, x.s.Profiles().RaisePlan(x.ctx, x.tx, x.a.host.Key, 0, x.a.team.Key, 1))
 			x.fails(mdm.CodeConflict, x.s.Profiles().RaisePlan(x.ctx, x.tx, x.a.host.Key, 0, 0, 0))
