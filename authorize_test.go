@@ -83,6 +83,9 @@ func TestAuthorizerSeesEverythingFirst(t *testing.T) {
 			func() error { _, err := w.Enrollments().Link(ctx, keelson.LinkRequest{}); return err },
 			func() error { return w.Enrollments().Revoke(ctx, "x") },
 		},
+		"enrollments.read": {
+			func() error { _, err := w.Enrollments().List(ctx, keelson.LinkFilter{}, "", 0); return err },
+		},
 		"tenants.write": {func() error { return w.CreateTenant(ctx, "acme") }},
 	}
 	for action, fs := range calls {

@@ -2,11 +2,16 @@ package keelson_test
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keelson-mdm/keelson"
+	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 	"github.com/keelson-mdm/keelson/storage"
@@ -111,3 +116,102 @@ func TestHostsShowTheirStatus(t *testing.T) {
 		}
 	})
 }
+
+// links walks all pages of links.
+func (w *world) links(f keelson.LinkFilter, limit int) (out []keelson.LinkSummary) {
+	w.t.Helper()
+	for after := mdm.IntentID(""); ; after = out[len(out)-1].ID {
+		page, err := w.Enrollments().List(context.Background(), f, after, limit)
+		require.NoError(w.t, err)
+		if out = append(out, page...); len(page) < limit {
+			return out
+		}
+	}
+}
+
+// TestLinks: who looks sees which links are open, and what became of the others.
+func TestLinks(t *testing.T) {
+	backends(t, func(t *testing.T, open func(storage.FaultHook) storage.Store) {
+		clock := &settable{at: time.Now()}
+		w := serve(t, open(nil), func(c *keelson.Config) { c.Clock = clock })
+		ada := mdm.Actor{Kind: "user", Name: "ada", Reason: "new Macs"}
+		ctx := mdm.WithActor(t.Context(), ada)
+		team, err := w.Teams().Create(ctx, "Sales")
+		require.NoError(t, err)
+		link := func(r keelson.LinkRequest) keelson.Link {
+			t.Helper()
+			clock.add(time.Second)
+			l, err := w.Enrollments().Link(ctx, r)
+			require.NoError(t, err)
+			return l
+		}
+		used, short := link(keelson.LinkRequest{}), link(keelson.LinkRequest{Lifetime: time.Minute})
+		withdrawn := link(keelson.LinkRequest{})
+		batch := link(keelson.LinkRequest{Platform: mdm.MacOS, Serials: []string{"A", "B"}, HardwareIDs: []string{"C"}, Person: "grace", Team: team.ID, Quota: 200})
+		several := link(keelson.LinkRequest{Quota: 2})
+		w.mac(used.URL).Enroll()
+		w.mac(several.URL).Enroll()
+		w.pc() // leaves no link behind
+		require.NoError(t, w.Enrollments().Revoke(ctx, withdrawn.ID))
+		clock.add(time.Minute)
+
+		opened := w.links(keelson.LinkFilter{}, 1)
+		require.Equal(t, []keelson.LinkSummary{
+			{ID: several.ID, State: identity.IntentOpen, Kind: identity.KindNew, Way: identity.Manual, Quota: 2, Used: 1, Actor: ada},
+			{
+				ID: batch.ID, State: identity.IntentOpen, Kind: identity.KindNew, Way: identity.Manual, Platform: mdm.MacOS, SerialCount: 2,
+				HardwareIDCount: 1, Person: "grace", Team: team.ID, Quota: 200, Actor: ada,
+			},
+		}, timeless(opened))
+		require.Equal(t, batch.ExpiresAt, opened[1].ExpiresAt)
+		require.Equal(t, 7*24*time.Hour, opened[1].ExpiresAt.Sub(opened[1].CreatedAt))
+		for state, id := range map[identity.IntentState]mdm.IntentID{
+			identity.IntentUsedUp: used.ID, identity.IntentExpired: short.ID, identity.IntentWithdrawn: withdrawn.ID,
+		} {
+			ls := w.links(keelson.LinkFilter{State: state}, 10)
+			require.Len(t, ls, 1, state)
+			require.Equal(t, []any{id, state}, []any{ls[0].ID, ls[0].State})
+		}
+		all := w.links(keelson.LinkFilter{Closed: true}, 2)
+		require.Len(t, all, 5)
+		require.Equal(t, all, w.links(keelson.LinkFilter{Closed: true}, 1000))
+		require.Equal(t, opened, w.links(keelson.LinkFilter{State: identity.IntentOpen, Closed: true}, 10))
+		said, err := json.Marshal(all)
+		require.NoError(t, err)
+		for _, l := range []keelson.Link{used, short, withdrawn, batch, several} {
+			require.NotContains(t, string(said), l.URL[strings.LastIndex(l.URL, "/")+1:])
+		}
+
+		var e *mdm.Error
+		_, err = w.Enrollments().List(ctx, keelson.LinkFilter{State: "lost"}, "", 0)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "state", e.Field)
+		_, err = w.Enrollments().List(ctx, keelson.LinkFilter{}, "", 1001)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, "limit", e.Field)
+		require.NoError(t, w.CreateTenant(ctx, "acme"))
+		theirs, err := w.Tenant("acme").Enrollments().List(ctx, keelson.LinkFilter{Closed: true}, "", 0)
+		require.NoError(t, err)
+		require.Empty(t, theirs)
+		require.ErrorIs(t, w.Tenant("acme").Enrollments().Revoke(ctx, batch.ID), mdm.CodeNotFound)
+	})
+}
+
+// timeless leaves out when links were made and end.
+func timeless(ls []keelson.LinkSummary) (out []keelson.LinkSummary) {
+	for _, l := range ls {
+		l.CreatedAt, l.ExpiresAt = time.Time{}, time.Time{}
+		out = append(out, l)
+	}
+	return out
+}
+
+// settable is a clock that stands until it is moved.
+type settable struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *settable) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.at }
+
+func (c *settable) add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.at = c.at.Add(d) }

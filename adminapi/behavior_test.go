@@ -81,6 +81,48 @@ func TestPages(t *testing.T) {
 	require.Equal(t, w.names["$more"], string(walked[0].ID), "the newest first")
 }
 
+// TestLinksAreListed: walking sees every link once, and each state has its own;
+// no link's secret is told again.
+func TestLinksAreListed(t *testing.T) {
+	w := newWorld(t, choices{})
+	var made []keelson.Link
+	for i := range 7 {
+		l := into[keelson.Link](w, request{post, "/enrollments", `{"person":"ada","quota":2}`, map[string]string{"X-Reason": "new Macs"}}, 201)
+		made = append(made, l)
+		if i%2 == 1 {
+			require.Equal(t, 204, w.do(request{del, "/enrollments/" + string(l.ID), "", nil}).Code)
+		}
+	}
+	rec := w.do(request{get, "/enrollments?closed=true", "", nil})
+	for _, l := range made {
+		require.Contains(t, rec.Body.String(), l.ID)
+		require.NotContains(t, rec.Body.String(), l.URL[strings.LastIndex(l.URL, "/")+1:])
+	}
+	all := into[linkList](w, request{get, "/enrollments?closed=true", "", nil}, 200)
+	require.Len(t, all.Items, 7)
+	open := into[linkList](w, request{get, "/enrollments", "", nil}, 200)
+	require.Len(t, open.Items, 4)
+	require.Equal(t, open.Items, into[linkList](w, request{get, "/enrollments?state=open&closed=true", "", nil}, 200).Items)
+	require.Len(t, into[linkList](w, request{get, "/enrollments?state=withdrawn", "", nil}, 200).Items, 3)
+	require.Empty(t, into[linkList](w, request{get, "/enrollments?state=expired", "", nil}, 200).Items)
+	for path, want := range map[string][]keelson.LinkSummary{"/enrollments?": open.Items, "/enrollments?closed=true&": all.Items} {
+		for limit := 1; limit <= 8; limit++ {
+			var walked []keelson.LinkSummary
+			for next := ""; ; {
+				p := into[linkList](w, request{get, fmt.Sprintf("%slimit=%d&cursor=%s", path, limit, next), "", nil}, 200)
+				require.LessOrEqual(t, len(p.Items), limit)
+				walked = append(walked, p.Items...)
+				if next = p.Next; next == "" {
+					break
+				}
+			}
+			require.Equal(t, want, walked)
+		}
+	}
+	require.Equal(t, mdm.Actor{Kind: "token", Name: "ci", Reason: "new Macs"}, open.Items[0].Actor)
+	require.Equal(t, []any{"ada", 2, 0}, []any{open.Items[0].Person, open.Items[0].Quota, open.Items[0].Used})
+}
+
 // TestDeletedHosts are listed when they are asked for.
 func TestDeletedHosts(t *testing.T) {
 	w := furnished(t)

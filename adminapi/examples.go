@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/keelson-mdm/keelson"
+	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 )
@@ -88,6 +89,13 @@ func exampleUpload() profileWrite {
 
 func exampleLink() keelson.Link {
 	return keelson.Link{ID: exampleIntent, URL: "https://mdm.example.com/mdm/v1/default/apple/enroll/…", ExpiresAt: exampleTime().AddDate(0, 0, 1)}
+}
+
+func exampleLinkSummary() keelson.LinkSummary {
+	return keelson.LinkSummary{
+		ID: exampleIntent, State: identity.IntentOpen, Kind: identity.KindNew, Way: identity.Manual, Platform: mdm.IPadOS, SerialCount: 20, Team: exampleTeam,
+		Quota: 20, Used: 3, CreatedAt: exampleTime(), ExpiresAt: exampleTime().AddDate(0, 0, 1), Actor: mdm.Actor{Kind: "user", Name: "ada", Reason: "new iPads"},
+	}
 }
 
 func exampleSummary() summary {

@@ -323,6 +323,13 @@ func scopeRows() []row {
 
 func otherRows() []row {
 	return []row{
+		{"listEnrollments", "open ones", request{get, "/enrollments", "", nil}, 200, "", ""},
+		{"listEnrollments", "closed ones as well", request{get, "/enrollments?closed=true&limit=1", "", nil}, 200, "", ""},
+		{"listEnrollments", "of a state", request{get, "/enrollments?state=used_up", "", nil}, 200, "", ""},
+		{"listEnrollments", "unknown state", request{get, "/enrollments?state=lost", "", nil}, 422, mdm.CodeInvalid, "state"},
+		{"listEnrollments", "closed is no boolean", request{get, "/enrollments?closed=yes", "", nil}, 422, mdm.CodeInvalid, "closed"},
+		{"listEnrollments", "limit above", request{get, "/enrollments?limit=501", "", nil}, 422, mdm.CodeInvalid, "limit"},
+		{"listEnrollments", "cursor of another list", request{get, "/enrollments?cursor=" + cursor(hostCursor, nobody), "", nil}, 400, mdm.CodeMalformed, "cursor"},
 		{"createEnrollment", "any device", request{post, "/enrollments", `{}`, nil}, 201, "", ""},
 		{"createEnrollment", "a batch", request{post, "/enrollments", `{"platform":"ipados","serials":["A","B"],"hardware_ids":["C"],"person":"ada","team":"$team","quota":200,"lifetime_seconds":3600}`, nil}, 201, "", ""},
 		{"createEnrollment", "a PC", request{post, "/enrollments", `{"platform":"windows"}`, nil}, 422, mdm.CodeInvalid, "platform"},

@@ -100,6 +100,11 @@ type profileHostList struct {
 	Next  string                `json:"next,omitempty"`
 }
 
+type linkList struct {
+	Items []keelson.LinkSummary `json:"items"`
+	Next  string                `json:"next,omitempty"`
+}
+
 type teamList struct {
 	Items []keelson.Team `json:"items"`
 }

@@ -17,6 +17,7 @@ func (d *dashboard) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static":   func(name string) string { return d.static + name },
 		"ago":      func(t time.Time) string { return ago(d.now().Sub(t)) },
+		"until":    func(t time.Time) string { return until(t.Sub(d.now())) },
 		"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") },
 		"platform": platformName,
@@ -72,6 +73,21 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d h ago", int(d.Hours()))
 	}
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+// until says how long something is ahead; what is past, as [ago] does.
+func until(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return ago(-d)
+	case d < time.Minute:
+		return fmt.Sprintf("in %d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("in %d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("in %d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("in %d days", int(d.Round(24*time.Hour).Hours()/24))
 }
 
 func platformName(p mdm.Platform) string {

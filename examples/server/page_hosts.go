@@ -25,7 +25,7 @@ type hostsData struct {
 	Platform mdm.Platform
 	All      []mdm.Platform
 	Hosts    []hostRow
-	Next     string // query of the next page; empty when there is none
+	Next     string // address of the next page; empty when there is none
 }
 
 func (d *dashboard) hosts(w http.ResponseWriter, r *http.Request) error {
@@ -51,7 +51,7 @@ func (d *dashboard) hosts(w http.ResponseWriter, r *http.Request) error {
 		if data.Platform != "" {
 			next.Set("platform", string(data.Platform))
 		}
-		data.Next = next.Encode()
+		data.Next = "/hosts?" + next.Encode()
 	}
 	return d.render(w, r, http.StatusOK, "hosts", view{"Hosts", "hosts", &data})
 }

@@ -45,7 +45,7 @@ type profileData struct {
 	LabelNames map[mdm.LabelID]string
 	Status     profiles.Status // only the hosts of this one; empty shows all
 	Hosts      []keelson.ProfileHost
-	Next       string // query of the next page; empty when there is none
+	Next       string // address of the next page; empty when there is none
 }
 
 func (d *dashboard) profile(w http.ResponseWriter, r *http.Request) error {
@@ -86,7 +86,7 @@ func (d *dashboard) profileData(ctx context.Context, p keelson.Profile, q url.Va
 		if data.Status != "" {
 			next.Set("status", string(data.Status))
 		}
-		data.Next = next.Encode()
+		data.Next = "/profiles/" + string(p.ID) + "?" + next.Encode()
 	}
 	return data, nil
 }

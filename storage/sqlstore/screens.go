@@ -2,7 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"time"
 
+	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 )
@@ -20,6 +23,41 @@ func (r profilesRoom) LoadHosts(ctx context.Context, tenant mdm.TenantID, hosts 
 		}
 		out, err = t.load(ctx, byKeys+` AND h.state <> 'deleted' ORDER BY h.id`, in)
 		return err
+	})
+	return out, err
+}
+
+// inState is [identity.Intent.State] as a condition, with its arguments.
+func inState(s identity.IntentState, now time.Time) (string, []any) {
+	const left = ` AND revoked = 0 AND (used < quota OR used < 1)`
+	switch s {
+	case "":
+		return ``, nil
+	case identity.IntentOpen:
+		return left + ` AND expires_at > ?`, []any{mdm.Micros(now)}
+	case identity.IntentWithdrawn:
+		return ` AND revoked = 1`, nil
+	case identity.IntentUsedUp:
+		return ` AND revoked = 0 AND used >= quota AND used >= 1`, nil
+	case identity.IntentExpired:
+		return left + ` AND expires_at <= ?`, []any{mdm.Micros(now)}
+	}
+	return ` AND 1 = 0`, nil
+}
+
+func (r identityRoom) Intents(ctx context.Context, tenant mdm.TenantID, s identity.IntentState, now time.Time, before mdm.IntentID, limit int) (out []identity.Intent, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		where, args := `tenant = ? AND kind <> ? AND way <> ?`, []any{t.id, identity.KindRenewal, identity.OnPremise}
+		if before != "" {
+			where, args = where+` AND uid < ?`, append(args, before)
+		}
+		state, more := inState(s, now)
+		return t.each(ctx, "intents", `SELECT `+intentColumns+` FROM keelson_intent WHERE `+where+state+` ORDER BY uid DESC LIMIT ?`,
+			append(append(args, more...), limit), func(rows *sql.Rows) error {
+				i, err := scanIntent(rows.Scan)
+				out = append(out, i)
+				return err
+			})
 	})
 	return out, err
 }

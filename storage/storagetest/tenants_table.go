@@ -94,6 +94,9 @@ func identityCrossings() map[string]func(x *crossing) {
 		"Identity.IntentByChallenge": func(x *crossing) {
 			missing[identity.Intent](x)(x.s.Identity().IntentByChallenge(x.ctx, x.tenant, x.a.intent.Challenge))
 		},
+		"Identity.Intents": func(x *crossing) {
+			nothing[[]identity.Intent](x)(x.s.Identity().Intents(x.ctx, x.tenant, "", x.now, "", 10))
+		},
 		"Identity.UseIntent":    func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
 		"Identity.RevokeIntent": func(x *crossing) { x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID)) },
 		"Identity.NextGeneration": func(x *crossing) {
