@@ -215,3 +215,62 @@ type settable struct {
 func (c *settable) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.at }
 
 func (c *settable) add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.at = c.at.Add(d) }
+
+// TestCommandsNameTheirProfile: what a device was sent says which profile it was
+// about, also when that is gone; its questions and other people's commands do not.
+func TestCommandsNameTheirProfile(t *testing.T) {
+	backends(t, func(t *testing.T, open func(storage.FaultHook) storage.Store) {
+		w := serve(t, open(nil), nil)
+		ctx := t.Context()
+		one, err := w.Profiles().Create(ctx, keelson.ProfileUpload{Content: appleProfile("com.example.one", "One", "A")})
+		require.NoError(t, err)
+		two, err := w.Profiles().Create(ctx, keelson.ProfileUpload{Content: appleProfile("com.example.two", "Two", "B")})
+		require.NoError(t, err)
+		mac := w.mac(w.link()).Enroll()
+		_, err = w.Commands().Send(ctx, w.host().ID, keelson.CommandRequest{Kind: mdm.KindDeviceInformation, Content: []byte("OSVersion")})
+		require.NoError(t, err)
+		w.settle(mac.Poll)
+		require.NoError(t, w.Profiles().Delete(ctx, two.ID))
+		w.settle(mac.Poll)
+
+		cs, err := w.Commands().List(ctx, w.host().ID, "", 0)
+		require.NoError(t, err)
+		said := make(map[string]int)
+		for _, c := range cs {
+			got, err := w.Commands().Get(ctx, c.ID)
+			require.NoError(t, err)
+			require.Equal(t, c.Profile, got.Profile)
+			switch {
+			case c.Profile == nil:
+				said[c.Kind]++
+			case c.Profile.Deleted:
+				require.Empty(t, c.Profile.ID)
+				said[c.Kind+" "+c.Profile.Identifier+" deleted"]++
+			default:
+				require.Equal(t, keelson.CommandProfile{Identifier: "com.example.one", ID: one.ID, Name: "One"}, *c.Profile)
+				said[c.Kind+" "+c.Profile.Name]++
+			}
+		}
+		require.Equal(t, map[string]int{
+			"DeviceInformation": 1, "ProfileList": said["ProfileList"], "InstallProfile One": 1,
+			"InstallProfile com.example.two deleted": 1, "RemoveProfile com.example.two deleted": 1,
+		}, said)
+		require.NotZero(t, said["ProfileList"])
+
+		pc := w.pc()
+		_, err = w.Profiles().Create(ctx, keelson.ProfileUpload{Name: "Camera off", Content: windowsProfile("Camera/AllowCamera", "0")})
+		require.NoError(t, err)
+		w.settle(func() int { pc.Sync(); return 0 })
+		for _, h := range w.hosts() {
+			if h.Platform != mdm.Windows {
+				continue
+			}
+			cs, err := w.Commands().List(ctx, h.ID, "", 0)
+			require.NoError(t, err)
+			require.Equal(t, "Camera off", cs[len(cs)-1].Profile.Name)
+		}
+		require.NoError(t, w.CreateTenant(ctx, "acme"))
+		_, err = w.Tenant("acme").Commands().Get(ctx, cs[0].ID)
+		require.ErrorIs(t, err, mdm.CodeNotFound)
+	})
+}

@@ -220,6 +220,27 @@ func TestCommandTakesEverything(t *testing.T) {
 	require.Equal(t, 1, into[keelson.Command](w, request{get, "/commands/" + string(second.ID), "", nil}, 200).Sent)
 }
 
+// TestCommandsNameTheirProfile: by its name now, and by its identifier when it is
+// deleted.
+func TestCommandsNameTheirProfile(t *testing.T) {
+	w := furnished(t)
+	of := func() keelson.CommandProfile {
+		t.Helper()
+		c := into[keelson.Command](w, request{get, "/commands/$install", "", nil}, 200)
+		require.Equal(t, c, into[commandList](w, request{get, "/hosts/$mac/commands?limit=1", "", nil}, 200).Items[0])
+		require.NotNil(t, c.Profile)
+		return *c.Profile
+	}
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", ID: mdm.ProfileID(w.names["$dock"]), Name: "Dock"}, of())
+	require.Equal(t, 200, w.do(request{patch, "/profiles/$dock", `{"name":"Dock, larger"}`, nil}).Code)
+	require.Equal(t, "Dock, larger", of().Name)
+	require.Equal(t, 204, w.do(request{del, "/profiles/$dock", "", nil}).Code)
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", Deleted: true}, of())
+	require.NoError(t, w.m.Plan(t.Context()))
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", Deleted: true}, of())
+	require.Nil(t, into[keelson.Command](w, request{get, "/commands/$waiting", "", nil}, 200).Profile)
+}
+
 // TestCancelIsTruthful: the three answers.
 func TestCancelIsTruthful(t *testing.T) {
 	w := furnished(t)

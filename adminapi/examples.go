@@ -68,6 +68,13 @@ func exampleCommand() keelson.Command {
 	}
 }
 
+func exampleInstall() keelson.Command {
+	c := exampleCommand()
+	c.Kind, c.Owner = mdm.KindInstallProfile, mdm.OwnerProfiles
+	c.Profile = &keelson.CommandProfile{Identifier: "com.example.dock", ID: exampleProfileID, Name: "Dock"}
+	return c
+}
+
 func exampleProfile() keelson.Profile {
 	return keelson.Profile{
 		ID: exampleProfileID, Name: "Dock", Identifier: "com.example.dock", Family: profiles.AppleProfile, Team: exampleTeam,

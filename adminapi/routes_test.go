@@ -133,6 +133,7 @@ func commandRows() []row {
 	return []row{
 		{"listCommands", "all", request{get, at, "", nil}, 200, "", ""},
 		{"listCommands", "first page", request{get, at + "?limit=2", "", nil}, 200, "", ""},
+		{"listCommands", "of a PC", request{get, "/hosts/$pc/commands", "", nil}, 200, "", ""},
 		{"listCommands", "none", request{get, "/hosts/$pending/commands", "", nil}, 200, "", ""},
 		{"listCommands", "unknown host", request{get, "/hosts/" + nobody + "/commands", "", nil}, 404, mdm.CodeNotFound, ""},
 		{"listCommands", "no id", request{get, "/hosts/x/commands", "", nil}, 404, mdm.CodeNotFound, "host"},
@@ -157,6 +158,7 @@ func commandRows() []row {
 
 		{"getCommand", "waiting", request{get, "/commands/$waiting", "", nil}, 200, "", ""},
 		{"getCommand", "ended", request{get, "/commands/$answered", "", nil}, 200, "", ""},
+		{"getCommand", "of a profile", request{get, "/commands/$install", "", nil}, 200, "", ""},
 		{"getCommand", "unknown", request{get, "/commands/" + nobody, "", nil}, 404, mdm.CodeNotFound, ""},
 		{"getCommand", "no id", request{get, "/commands/x", "", nil}, 404, mdm.CodeNotFound, "command"},
 

@@ -71,6 +71,9 @@ type Store interface {
 	// its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)
 	LoadHosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey) ([]HostState, error)
+	// LoadChannel returns the team of a channel's host, and the channel's rows in
+	// slot order, as a read of its own.
+	LoadChannel(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey) (mdm.TeamKey, []Row, error)
 	// RaisePlan is the compare-and-set that every plan passes before it
 	// writes: the host's plan revision is was, its team is team, and that
 	// team's version is version. Otherwise it returns a [mdm.CodeConflict]

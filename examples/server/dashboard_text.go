@@ -83,9 +83,9 @@ func until(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("in %d s", int(d.Seconds()))
 	case d < time.Hour:
-		return fmt.Sprintf("in %d min", int(d.Minutes()))
+		return fmt.Sprintf("in %d min", int(d.Round(time.Minute).Minutes()))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("in %d h", int(d.Hours()))
+		return fmt.Sprintf("in %d h", int(d.Round(time.Hour).Hours()))
 	}
 	return fmt.Sprintf("in %d days", int(d.Round(24*time.Hour).Hours()/24))
 }

@@ -55,7 +55,7 @@ func TestEveryWordIsSaid(t *testing.T) {
 		require.Equal(t, want, ago(d))
 	}
 	for d, want := range map[time.Duration]string{
-		-time.Hour: "1 h ago", 0: "just now", time.Second: "in 1 s", 90 * time.Second: "in 1 min", 47 * time.Hour: "in 47 h", 7*24*time.Hour - time.Second: "in 7 days",
+		-time.Hour: "1 h ago", 0: "just now", time.Second: "in 1 s", 89 * time.Second: "in 1 min", 24*time.Hour - time.Second: "in 24 h", 7*24*time.Hour - time.Second: "in 7 days",
 	} {
 		require.Equal(t, want, until(d))
 	}

@@ -235,6 +235,19 @@ func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.H
 	return s, err
 }
 
+func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, k mdm.EnrollmentKey) (team mdm.TeamKey, rows []profiles.Row, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		e, ok := t.enrollments.get(k)
+		if !ok {
+			return notFound("enrollment")
+		}
+		h, _ := t.hosts.get(e.Host)
+		team, rows = h.Team, t.rowList(k)
+		return nil
+	})
+	return team, rows, err
+}
+
 func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {
 	t, err := r.s.join(x)
 	if err != nil {

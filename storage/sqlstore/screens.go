@@ -27,6 +27,19 @@ func (r profilesRoom) LoadHosts(ctx context.Context, tenant mdm.TenantID, hosts 
 	return out, err
 }
 
+func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, e mdm.EnrollmentKey) (team mdm.TeamKey, rows []profiles.Row, err error) {
+	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
+		err := t.q.QueryRowContext(ctx, `SELECT h.team FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host
+			WHERE e.tenant = ? AND e.id = ?`, t.id, e).Scan(&team)
+		if err != nil {
+			return failure("enrollment", err)
+		}
+		rows, err = t.rows(ctx, `r.enrollment = ?`, t.id, e)
+		return err
+	})
+	return team, rows, err
+}
+
 // inState is [identity.Intent.State] as a condition, with its arguments.
 func inState(s identity.IntentState, now time.Time) (string, []any) {
 	const left = ` AND revoked = 0 AND (used < quota OR used < 1)`

@@ -96,6 +96,25 @@ func profilesLoad() []test {
 			require.Equal(t, b.Key, states[1].Channels[0].Rows[0].Enrollment)
 			require.Empty(t, states[1].Members)
 		}},
+		{"one channel", "LoadChannel returns the team of a channel's host, and the channel's rows in slot order", func(t *testing.T, w *world) {
+			team := w.team("Sales")
+			p, q := w.profile(team.Key), w.profile(team.Key)
+			h := w.host(func(h *mdm.Host) { h.Team = team.Key })
+			e, other := w.enrollOn(h), w.enroll()
+			second, first := w.row(e, q), w.row(e, p)
+			w.putRows(second, first, w.row(other, p))
+			k, rows, err := w.s.Profiles().LoadChannel(w.ctx, w.tenant, e.Key)
+			require.NoError(t, err)
+			require.Equal(t, team.Key, k)
+			require.Equal(t, []profiles.Row{first, second}, rows)
+			ended := w.enrollOn(h, func(e *mdm.Enrollment) { e.State = mdm.EnrollmentEnded })
+			k, rows, err = w.s.Profiles().LoadChannel(w.ctx, w.tenant, ended.Key)
+			require.NoError(t, err)
+			require.Equal(t, team.Key, k)
+			require.Empty(t, rows)
+			_, _, err = w.s.Profiles().LoadChannel(w.ctx, w.tenant, ended.Key+1000)
+			require.ErrorIs(t, err, mdm.CodeNotFound)
+		}},
 		{"a team in pages", "LoadTeam is Load for the hosts of a team, with keys above after", func(t *testing.T, w *world) {
 			team := w.team("Sales")
 			var want, pages []mdm.HostKey

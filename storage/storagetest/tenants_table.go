@@ -312,6 +312,10 @@ func profilesCrossings() map[string]func(x *crossing) {
 		"Profiles.LoadHosts": func(x *crossing) {
 			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadHosts(x.ctx, x.tenant, []mdm.HostKey{x.a.host.Key}))
 		},
+		"Profiles.LoadChannel": func(x *crossing) {
+			_, rows, err := x.s.Profiles().LoadChannel(x.ctx, x.tenant, x.a.channel.Key)
+			missing[[]profiles.Row](x)(rows, err)
+		},
 		"Profiles.RaisePlan": func(x *crossing) {
 			x.fails(mdm.CodeConflict, x.s.Profiles().RaisePlan(x.ctx, x.tx, x.a.host.Key, 0, x.a.team.Key, 1))
 			x.fails(mdm.CodeConflict, x.s.Profiles().RaisePlan(x.ctx, x.tx, x.a.host.Key, 0, 0, 0))
