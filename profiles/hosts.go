@@ -39,20 +39,17 @@ func (g *Engine) HostsOf(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, 
 	if err != nil {
 		return HostPage{}, err
 	}
-	ps, err := g.c.Store.Profiles(ctx, t, &p.Team)
-	if err != nil {
-		return HostPage{}, err
-	}
 	var page HostPage
 	seen := 0
-	err = g.walk(ctx, t, &Definitions{Team: p.Team, Profiles: ps}, after, func(v *HostView) bool {
-		at := slices.IndexFunc(v.Items, func(it Item) bool { return it.Profile.Key == p.Key && (s == "" || it.Status == s) })
+	err = g.walkSlot(ctx, t, p, after, func(v *HostView) bool {
+		it := v.of(p.Key)
 		switch {
-		case at >= 0 && len(page.Hosts) == limit:
+		case it == nil, s != "" && it.Status != s:
+		case len(page.Hosts) == limit:
 			page.Next = page.Hosts[limit-1].Host
 			return false
-		case at >= 0:
-			page.Hosts = append(page.Hosts, HostItem{v.Host, v.Items[at]})
+		default:
+			page.Hosts = append(page.Hosts, HostItem{v.Host, *it})
 		}
 		if seen++; seen == maxPages*g.c.Page {
 			page.Next = v.Host
@@ -60,10 +57,38 @@ func (g *Engine) HostsOf(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, 
 		}
 		return true
 	})
+	if err == nil {
+		err = g.tellHeld(ctx, t, p.Key, page.Hosts)
+	}
 	if err != nil {
 		return HostPage{}, err
 	}
 	return page, nil
+}
+
+// tellHeld looks at removals once more, and at all that their hosts carry: the
+// plan may hold them.
+func (g *Engine) tellHeld(ctx context.Context, t mdm.TenantID, k mdm.ProfileKey, hosts []HostItem) error {
+	var keys []mdm.HostKey
+	for i := range hosts {
+		if it := &hosts[i].Item; !it.wanted && it.Row.Op == Install {
+			keys = append(keys, hosts[i].Host.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	views, err := g.Hosts(ctx, t, keys)
+	if err != nil {
+		return err
+	}
+	for i := range hosts {
+		v := views[hosts[i].Host.Key]
+		if it := v.of(k); it != nil && it.Status == hosts[i].Item.Status { // else something happened meanwhile
+			hosts[i].Item = *it
+		}
+	}
+	return nil
 }
 
 // Hosts is [Engine.Host] for several, by key; hosts that are deleted or unknown

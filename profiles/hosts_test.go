@@ -3,10 +3,12 @@ package profiles_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -88,6 +90,9 @@ func TestHostsOfAProfile(t *testing.T) {
 	require.Equal(t, profiles.Counts{
 		profiles.Verified: 4, profiles.Failed: 4, profiles.Verifying: 4, profiles.Removing: 4, profiles.Pending: 5,
 	}, counts)
+	alone, err := w.engine.CountOf(w.ctx, tenant, p)
+	require.NoError(t, err)
+	require.Equal(t, counts, alone)
 	all := w.walked(p, "", 1000)
 	require.Len(t, all, 21)
 	for limit := 1; limit <= 22; limit++ {
@@ -230,4 +235,82 @@ func TestHostsAreViewedTogether(t *testing.T) {
 	views, err = e.Hosts(w.ctx, tenant, nil)
 	require.NoError(t, err)
 	require.Empty(t, views)
+}
+
+// What a host's other profiles decide is told of removals as well: that one waits
+// for its successor. A count of one profile is that of all of them.
+func TestHostsOfAProfileThatIsHeld(t *testing.T) {
+	w := newWorld(t, func(c *profiles.Config) { c.Page = 2 })
+	p := w.upload(0, "a", "class wifi; uuid 1")
+	other := w.upload(0, "plain", "uuid 1")
+	var ds []*device
+	for range 5 {
+		ds = append(ds, w.enroll(mac, 0))
+	}
+	w.settle(ds...)
+	label := w.label("Out", profiles.No)
+	w.upload(0, "b", "class wifi; uuid 1")
+	p = w.update(p, profiles.Change{Scope: &profiles.Scope{ExcludeAny: []mdm.LabelKey{label}}})
+	other = w.update(other, profiles.Change{Scope: &profiles.Scope{ExcludeAny: []mdm.LabelKey{label}}})
+	ds[1].member(label, profiles.Yes)
+	ds[3].member(label, profiles.Yes)
+	w.reconcile()
+	for _, q := range []profiles.Profile{p, other} {
+		all := w.walked(q, "", 2)
+		require.Len(t, all, 5)
+		for i, h := range all {
+			v := ds[i].view()
+			require.Contains(t, v.Items, h.Item)
+			want := "verified/proven"
+			switch {
+			case i%2 == 1 && q.Key == p.Key:
+				want = "removing/held"
+			case i%2 == 1:
+				want = "removing/queued"
+			}
+			require.Equal(t, want, fmt.Sprintf("%s/%s", h.Item.Status, h.Item.Reason))
+		}
+		c, err := w.engine.CountOf(w.ctx, tenant, q)
+		require.NoError(t, err)
+		require.Equal(t, w.counts(q), c)
+		require.Equal(t, profiles.Counts{profiles.Verified: 3, profiles.Removing: 2}, c)
+	}
+}
+
+// Where a profile stands does not depend on other slots: reading its own alone
+// shows the same, but for what holds a removal.
+func TestASlotStandsAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSim(t)
+		s.chaos(t, 20)
+		full := profiles.View(s.in)
+		for _, p := range s.in.Definitions.Profiles {
+			in := s.in
+			in.Definitions = &profiles.Definitions{Profiles: []profiles.Profile{p}}
+			in.State.Channels = slices.Clone(in.State.Channels)
+			for i := range in.State.Channels {
+				ch := &in.State.Channels[i]
+				ch.Rows = slices.DeleteFunc(slices.Clone(ch.Rows), func(r profiles.Row) bool { return r.Slot != p.Slot })
+			}
+			var of, alone []profiles.Item
+			for _, it := range full.Items {
+				if it.Profile.Key == p.Key {
+					of = append(of, it)
+				}
+			}
+			for _, it := range profiles.View(in).Items {
+				if it.Profile.Key == p.Key {
+					alone = append(alone, it)
+				}
+			}
+			for i := range of {
+				if of[i].Reason == profiles.ReasonHeld {
+					require.Less(t, i, len(alone))
+					require.False(t, alone[i].Wanted())
+					alone[i].Reason = profiles.ReasonHeld
+				}
+			}
+			require.Equal(t, of, alone)
+		}
+	})
 }

@@ -67,6 +67,8 @@ type Store interface {
 	Load(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) ([]HostState, error)
 	// LoadTeam is Load for the hosts of a team, with keys above after.
 	LoadTeam(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) ([]HostState, error)
+	// LoadSlot is LoadTeam with the rows of one slot only.
+	LoadSlot(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, s SlotKey, after mdm.HostKey, limit int) ([]HostState, error)
 	// LoadHost is Load for one host, and LoadHosts for several, as a read of
 	// its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)

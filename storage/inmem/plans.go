@@ -235,6 +235,17 @@ func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.H
 	return s, err
 }
 
+func (r profilesRoom) LoadSlot(ctx context.Context, tenant mdm.TenantID, team mdm.TeamKey, slot profiles.SlotKey, after mdm.HostKey, limit int) ([]profiles.HostState, error) {
+	out, err := r.LoadTeam(ctx, tenant, team, after, limit)
+	for i := range out {
+		for j := range out[i].Channels {
+			ch := &out[i].Channels[j]
+			ch.Rows = clone(slices.DeleteFunc(ch.Rows, func(row profiles.Row) bool { return row.Slot != slot }))
+		}
+	}
+	return out, err
+}
+
 func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, k mdm.EnrollmentKey) (team mdm.TeamKey, rows []profiles.Row, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
 		e, ok := t.enrollments.get(k)

@@ -21,8 +21,13 @@ func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (
 	return t.load(ctx, byKeys+` AND h.state <> 'deleted' ORDER BY h.id`, in)
 }
 
-// load reads hosts and what belongs to them: five statements, however many.
+// load reads hosts and what belongs to them: six statements, however many.
 func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.HostState, error) {
+	return t.loadSlot(ctx, 0, where, args...)
+}
+
+// loadSlot is load with the rows of one slot only, unless that is 0.
+func (t *tx) loadSlot(ctx context.Context, slot profiles.SlotKey, where string, args ...any) ([]profiles.HostState, error) {
 	hosts, err := t.hosts(ctx, where, args...)
 	if err != nil || len(hosts) == 0 {
 		return nil, err
@@ -73,10 +78,10 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 	if err != nil {
 		return nil, err
 	}
-	return out, t.loadChannels(ctx, at, in)
+	return out, t.loadChannels(ctx, at, in, slot)
 }
 
-func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts string) error {
+func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts string, slot profiles.SlotKey) error {
 	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host `+inList+` ORDER BY e.id`, hosts)
 	if err != nil || len(es) == 0 {
 		return err
@@ -89,7 +94,11 @@ func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.Host
 	if err != nil {
 		return err
 	}
-	rows, err := t.rows(ctx, `r.enrollment `+inList, t.id, in)
+	where, args := `r.enrollment `+inList, []any{t.id, in}
+	if slot != 0 {
+		where, args = where+` AND r.slot = ?`, append(args, slot)
+	}
+	rows, err := t.rows(ctx, where, args...)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,14 @@ func (r profilesRoom) LoadHosts(ctx context.Context, tenant mdm.TenantID, hosts 
 	return out, err
 }
 
+func (r profilesRoom) LoadSlot(ctx context.Context, tenant mdm.TenantID, k mdm.TeamKey, slot profiles.SlotKey, after mdm.HostKey, limit int) (out []profiles.HostState, err error) {
+	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
+		out, err = t.loadSlot(ctx, slot, byTenant+`h.team = ? AND h.id > ? AND h.state <> 'deleted' ORDER BY h.id LIMIT ?`, k, after, limit)
+		return err
+	})
+	return out, err
+}
+
 func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, e mdm.EnrollmentKey) (team mdm.TeamKey, rows []profiles.Row, err error) {
 	err = r.s.snapshot(ctx, tenant, func(t *tx) error {
 		err := t.q.QueryRowContext(ctx, `SELECT h.team FROM keelson_enrollment e JOIN keelson_host h ON h.id = e.host

@@ -96,6 +96,22 @@ func profilesLoad() []test {
 			require.Equal(t, b.Key, states[1].Channels[0].Rows[0].Enrollment)
 			require.Empty(t, states[1].Members)
 		}},
+		{"one slot", "LoadSlot is LoadTeam with the rows of one slot only", func(t *testing.T, w *world) {
+			team := w.team("Sales")
+			p, q := w.profile(team.Key), w.profile(team.Key)
+			l := w.label("a", profiles.Yes)
+			inTeam := func(h *mdm.Host) { h.Team = team.Key }
+			a, b, c := w.enrollOn(w.host(inTeam)), w.enrollOn(w.host(inTeam)), w.host(inTeam)
+			w.enroll()
+			require.NoError(t, w.setMember(l.Key, a.Host, profiles.No))
+			w.putRows(w.row(a, p), w.row(a, q), w.row(b, q))
+			want := got[[]profiles.HostState](w)(w.s.Profiles().LoadTeam(w.ctx, w.tenant, team.Key, 0, 10))
+			require.Equal(t, []mdm.HostKey{a.Host, b.Host, c.Key}, keys(want))
+			want[0].Channels[0].Rows = want[0].Channels[0].Rows[:1]
+			want[1].Channels[0].Rows = nil
+			require.Equal(t, want, got[[]profiles.HostState](w)(w.s.Profiles().LoadSlot(w.ctx, w.tenant, team.Key, p.Slot, 0, 10)))
+			require.Equal(t, want[1:2], got[[]profiles.HostState](w)(w.s.Profiles().LoadSlot(w.ctx, w.tenant, team.Key, p.Slot, a.Host, 1)))
+		}},
 		{"one channel", "LoadChannel returns the team of a channel's host, and the channel's rows in slot order", func(t *testing.T, w *world) {
 			team := w.team("Sales")
 			p, q := w.profile(team.Key), w.profile(team.Key)

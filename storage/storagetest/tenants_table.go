@@ -309,6 +309,9 @@ func profilesCrossings() map[string]func(x *crossing) {
 		"Profiles.LoadHost": func(x *crossing) {
 			missing[profiles.HostState](x)(x.s.Profiles().LoadHost(x.ctx, x.tenant, x.a.host.Key))
 		},
+		"Profiles.LoadSlot": func(x *crossing) {
+			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadSlot(x.ctx, x.tenant, x.a.team.Key, x.a.row.Slot, 0, 10))
+		},
 		"Profiles.LoadHosts": func(x *crossing) {
 			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadHosts(x.ctx, x.tenant, []mdm.HostKey{x.a.host.Key}))
 		},
