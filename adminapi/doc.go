@@ -18,8 +18,9 @@
 // A profile's ETag is its revision, which counts contents: a new name or scope
 // does not raise it. If-Match refuses a change of another revision with 412.
 //
-// Cursors are opaque, and are good as long as what they point at is kept. A
-// command with an Idempotency-Key is queued once for each key and host.
+// Cursors are opaque, and are good as long as what they point at is kept. It is
+// "next" that tells the end of a list, and not a page that is short. A command
+// with an Idempotency-Key is queued once for each key and host.
 //
 // The routes, their parameters and bodies are described by an OpenAPI 3.1
 // document ([API.OpenAPI]), which is made from the very table that mounts them;
