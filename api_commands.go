@@ -46,7 +46,38 @@ type Command struct {
 	Code    string        `json:"code,omitempty"`
 	Detail  string        `json:"detail,omitempty"`
 	EndedAt time.Time     `json:"ended_at,omitzero"`
+	// Profile is what a command of the profiles engine is about; nil of other
+	// owners' commands, and of questions.
+	Profile *CommandProfile `json:"profile,omitempty"`
 	seq     int64
+}
+
+// CommandProfile is the profile that a command is about: of the current
+// instruction, the one that gave it; of an earlier one, that which has its
+// identifier now and existed then.
+type CommandProfile struct {
+	Identifier string        `json:"identifier"` // that the device knows it by
+	ID         mdm.ProfileID `json:"id,omitempty"`
+	Name       string        `json:"name,omitempty"`
+	// Deleted: no profile has the identifier any more. When ID is empty without
+	// it, the profiles of several teams have it.
+	Deleted bool `json:"deleted"`
+}
+
+// commands translates commands of one channel.
+func (a *Commands) commands(ctx context.Context, e mdm.EnrollmentKey, ds []queue.Done) ([]Command, error) {
+	abouts, err := a.t.m.profiles.About(ctx, a.t.id, e, ds)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Command, len(ds))
+	for i, d := range ds {
+		out[i] = public(d)
+		if p, ok := abouts[d.ID]; ok {
+			out[i].Profile = &CommandProfile{p.Identifier, p.Profile.ID, p.Profile.Name, p.Gone}
+		}
+	}
+	return out, nil
 }
 
 func public(d queue.Done) Command {
@@ -152,7 +183,14 @@ func (a *Commands) Get(ctx context.Context, id mdm.CommandID) (Command, error) {
 		return Command{}, err
 	}
 	d, err := a.t.m.queue.Get(ctx, a.t.id, id)
-	return public(d), err
+	if err != nil {
+		return Command{}, err
+	}
+	cs, err := a.commands(ctx, d.Enrollment, []queue.Done{d})
+	if err != nil {
+		return Command{}, err
+	}
+	return cs[0], nil
 }
 
 // Answer returns what the device answered, byte for byte; nil when it has not,
@@ -190,12 +228,12 @@ func (a *Commands) List(ctx context.Context, h mdm.HostID, after mdm.CommandID, 
 		}
 		before = d.Seq
 	}
-	ds, err := a.t.m.queue.List(ctx, a.t.id, es[len(es)-1].Key, before, limit)
-	out := make([]Command, len(ds))
-	for i, d := range ds {
-		out[i] = public(d)
+	channel := es[len(es)-1].Key
+	ds, err := a.t.m.queue.List(ctx, a.t.id, channel, before, limit)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	return a.commands(ctx, channel, ds)
 }
 
 // Cancel takes back a command of the application's, truthfully: queue.Canceled,

@@ -1,7 +1,9 @@
 package keelson
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/keelson-mdm/keelson/lifecycle"
@@ -47,6 +49,13 @@ type HostDetail struct {
 	Enrollments []HostEnrollment `json:"enrollments"`
 }
 
+// HostSummary is a host in a list, with where its profiles stand.
+type HostSummary struct {
+	Host
+	Status profiles.Status         `json:"status"`           // the worst of its profiles; empty without any
+	Counts map[profiles.Status]int `json:"counts,omitempty"` // its profiles by status
+}
+
 // HostEnrollment is one channel of a host.
 type HostEnrollment struct {
 	ID         mdm.EnrollmentID    `json:"id"`
@@ -69,15 +78,19 @@ type HostFilter struct {
 
 // Page is where a list goes on.
 type Page struct {
-	After mdm.HostID // the last host of the page before; empty begins
-	Limit int        // 0 means 100; at most 1,000
+	// After is the last host of the page before; empty begins. An unknown one is
+	// a [mdm.CodeNotFound] error with the field "after".
+	After mdm.HostID
+	Limit int // 0 means 100; at most 1,000
 }
 
 // Hosts is the API of hosts.
 type Hosts struct{ t *Tenant }
 
-// List lists hosts in the order in which they came to be known.
-func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) {
+// List lists hosts in the order in which they came to be known, with where their
+// profiles stand, which is right at once after a change. It asks the store a
+// fixed number of times, however many hosts a page has.
+func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]HostSummary, error) {
 	if err := a.t.may(ctx, "hosts.read", ""); err != nil {
 		return nil, err
 	}
@@ -89,30 +102,52 @@ func (a *Hosts) List(ctx context.Context, f HostFilter, p Page) ([]Host, error) 
 		}
 		in.Team = &k
 	}
-	var after mdm.HostKey
-	if p.After != "" {
-		h, err := a.t.m.lifecycle.Host(ctx, a.t.id, p.After)
-		if err != nil {
-			return nil, err
-		}
-		after = h.Key
+	after, limit, err := a.t.page(ctx, p)
+	if err != nil {
+		return nil, err
 	}
-	if p.Limit == 0 {
-		p.Limit = 100
+	hs, err := a.t.m.lifecycle.Hosts(ctx, a.t.id, in, after, limit)
+	if err != nil {
+		return nil, err
 	}
-	if p.Limit < 0 || p.Limit > 1000 {
-		return nil, mdm.Errorf(mdm.CodeInvalid, "limit", "a page has 1 to 1000 hosts")
+	keys := make([]mdm.HostKey, len(hs))
+	for i, h := range hs {
+		keys[i] = h.Key
 	}
-	hs, err := a.t.m.lifecycle.Hosts(ctx, a.t.id, in, after, p.Limit)
+	views, err := a.t.m.profiles.Hosts(ctx, a.t.id, keys)
 	if err != nil {
 		return nil, err
 	}
 	names, err := a.t.names(ctx)
-	out := make([]Host, len(hs))
-	for i, h := range hs {
-		out[i] = names.host(h)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	out := make([]HostSummary, len(hs))
+	for i, h := range hs {
+		v := views[h.Key] // none of a deleted host
+		out[i] = HostSummary{names.host(h), v.Status, v.Counts()}
+	}
+	return out, nil
+}
+
+// page is where a page of hosts begins and how many it has. That the host is
+// gone is a [mdm.CodeNotFound] error of "after".
+func (t *Tenant) page(ctx context.Context, p Page) (after mdm.HostKey, limit int, err error) {
+	if p.Limit < 0 || p.Limit > 1000 {
+		return 0, 0, mdm.Errorf(mdm.CodeInvalid, "limit", "a page has 1 to 1000 hosts")
+	}
+	if p.After != "" {
+		h, err := t.m.lifecycle.Host(ctx, t.id, p.After)
+		var e *mdm.Error
+		if errors.As(err, &e) && e.Code == mdm.CodeNotFound && e.Field == "" { // the host, and not the tenant
+			err = mdm.WrapError(mdm.CodeNotFound, "after", "no such host", err)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		after = h.Key
+	}
+	return after, cmp.Or(p.Limit, 100), nil
 }
 
 func (n publicNames) host(h mdm.Host) Host {

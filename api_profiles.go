@@ -125,8 +125,7 @@ func (a *Profiles) Get(ctx context.Context, id mdm.ProfileID) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
-	counts, err := a.t.m.profiles.CountsOf(ctx, a.t.id, p.Team)
-	out.Counts = counts[p.Key]
+	out.Counts, err = a.t.m.profiles.CountOf(ctx, a.t.id, p)
 	return out, err
 }
 

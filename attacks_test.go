@@ -205,7 +205,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 	require.Empty(t, w.hosts())
 }
 
-func (w *world) hosts() []keelson.Host {
+func (w *world) hosts() []keelson.HostSummary {
 	w.t.Helper()
 	hs, err := w.Hosts().List(context.Background(), keelson.HostFilter{}, keelson.Page{})
 	require.NoError(w.t, err)

@@ -44,6 +44,7 @@ func TestAuthorizerSeesEverythingFirst(t *testing.T) {
 		"profiles.read": {
 			func() error { _, err := w.Profiles().Get(ctx, "x"); return err },
 			func() error { _, err := w.Profiles().List(ctx, nil); return err },
+			func() error { _, err := w.Profiles().Hosts(ctx, "x", "", keelson.Page{}); return err },
 		},
 		"profiles.content": {func() error { _, err := w.Profiles().Content(ctx, "x"); return err }},
 		"hosts.read": {
@@ -82,6 +83,9 @@ func TestAuthorizerSeesEverythingFirst(t *testing.T) {
 			func() error { _, err := w.Enrollments().Link(ctx, keelson.LinkRequest{}); return err },
 			func() error { return w.Enrollments().Revoke(ctx, "x") },
 		},
+		"enrollments.read": {
+			func() error { _, err := w.Enrollments().List(ctx, keelson.LinkFilter{}, "", 0); return err },
+		},
 		"tenants.write": {func() error { return w.CreateTenant(ctx, "acme") }},
 	}
 	for action, fs := range calls {
@@ -92,6 +96,15 @@ func TestAuthorizerSeesEverythingFirst(t *testing.T) {
 			require.Equal(t, ada, j.who[0])
 		}
 	}
+}
+
+// Who may see profiles and no hosts does not see them on a profile's page.
+func TestHostsOfAProfileAreHosts(t *testing.T) {
+	j := &judge{allow: map[mdm.Action]bool{"profiles.read": true}}
+	w := serve(t, newInmem(), func(c *keelson.Config) { c.Authorizer = j })
+	_, err := w.Profiles().Hosts(t.Context(), "x", "", keelson.Page{})
+	require.ErrorIs(t, err, mdm.CodeForbidden)
+	require.Equal(t, []mdm.Action{"profiles.read", "hosts.read"}, j.asked)
 }
 
 // An authorizer's own error is for the log; the caller is told that it may not.

@@ -64,7 +64,7 @@ func TestFloors(t *testing.T) {
 		"storage": append(slices.Clone(shared), "apple", "windows", "profiles", "lifecycle"),
 		// The face and what stands on it may use everything below.
 		"":         {"mdm", "queue", "identity", "internal", "apple", "windows", "scep", "profiles", "lifecycle", "storage"},
-		"adminapi": {"", "mdm", "queue", "profiles", "lifecycle"},
+		"adminapi": {"", "mdm", "queue", "identity", "profiles", "lifecycle"},
 		// Simulated devices share no code with the server that they judge, the
 		// vocabulary aside.
 		"mdmtest": {"mdm"},

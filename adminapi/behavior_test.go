@@ -37,7 +37,7 @@ func TestPages(t *testing.T) {
 	require.Len(t, all.Items, 11)
 	require.Empty(t, all.Next)
 	for limit := 1; limit <= 12; limit++ {
-		var walked []keelson.Host
+		var walked []keelson.HostSummary
 		for next, pages := "", 0; ; pages++ {
 			require.Less(t, pages, 12)
 			p := into[hostList](w, request{get, fmt.Sprintf("/hosts?platform=ios&limit=%d&cursor=%s", limit, next), "", nil}, 200)
@@ -48,6 +48,22 @@ func TestPages(t *testing.T) {
 			}
 		}
 		require.Equal(t, all.Items, walked)
+	}
+
+	carriers := into[profileHostList](w, request{get, "/profiles/$dock/hosts", "", nil}, 200)
+	require.Len(t, carriers.Items, 12)
+	require.Empty(t, carriers.Next)
+	for limit := 1; limit <= 13; limit++ {
+		var walked []keelson.ProfileHost
+		for next := ""; ; {
+			p := into[profileHostList](w, request{get, fmt.Sprintf("/profiles/$dock/hosts?limit=%d&cursor=%s", limit, next), "", nil}, 200)
+			require.LessOrEqual(t, len(p.Items), limit)
+			walked = append(walked, p.Items...)
+			if next = p.Next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, carriers.Items, walked)
 	}
 
 	for range 4 {
@@ -64,6 +80,48 @@ func TestPages(t *testing.T) {
 	}
 	require.Equal(t, commands.Items, walked)
 	require.Equal(t, w.names["$more"], string(walked[0].ID), "the newest first")
+}
+
+// TestLinksAreListed: walking sees every link once, and each state has its own;
+// no link's secret is told again.
+func TestLinksAreListed(t *testing.T) {
+	w := newWorld(t, choices{})
+	var made []keelson.Link
+	for i := range 7 {
+		l := into[keelson.Link](w, request{post, "/enrollments", `{"person":"ada","quota":2}`, map[string]string{"X-Reason": "new Macs"}}, 201)
+		made = append(made, l)
+		if i%2 == 1 {
+			require.Equal(t, 204, w.do(request{del, "/enrollments/" + string(l.ID), "", nil}).Code)
+		}
+	}
+	rec := w.do(request{get, "/enrollments?closed=true", "", nil})
+	for _, l := range made {
+		require.Contains(t, rec.Body.String(), l.ID)
+		require.NotContains(t, rec.Body.String(), l.URL[strings.LastIndex(l.URL, "/")+1:])
+	}
+	all := into[linkList](w, request{get, "/enrollments?closed=true", "", nil}, 200)
+	require.Len(t, all.Items, 7)
+	open := into[linkList](w, request{get, "/enrollments", "", nil}, 200)
+	require.Len(t, open.Items, 4)
+	require.Equal(t, open.Items, into[linkList](w, request{get, "/enrollments?state=open&closed=true", "", nil}, 200).Items)
+	require.Len(t, into[linkList](w, request{get, "/enrollments?state=withdrawn", "", nil}, 200).Items, 3)
+	require.Empty(t, into[linkList](w, request{get, "/enrollments?state=expired", "", nil}, 200).Items)
+	for path, want := range map[string][]keelson.LinkSummary{"/enrollments?": open.Items, "/enrollments?closed=true&": all.Items} {
+		for limit := 1; limit <= 8; limit++ {
+			var walked []keelson.LinkSummary
+			for next := ""; ; {
+				p := into[linkList](w, request{get, fmt.Sprintf("%slimit=%d&cursor=%s", path, limit, next), "", nil}, 200)
+				require.LessOrEqual(t, len(p.Items), limit)
+				walked = append(walked, p.Items...)
+				if next = p.Next; next == "" {
+					break
+				}
+			}
+			require.Equal(t, want, walked)
+		}
+	}
+	require.Equal(t, mdm.Actor{Kind: "token", Name: "ci", Reason: "new Macs"}, open.Items[0].Actor)
+	require.Equal(t, []any{"ada", 2, 0}, []any{open.Items[0].Person, open.Items[0].Quota, open.Items[0].Used})
 }
 
 // TestDeletedHosts are listed when they are asked for.
@@ -168,6 +226,27 @@ func TestCommandTakesEverything(t *testing.T) {
 		[]any{e.Kind, e.Lane, e.NotBefore.UTC(), e.Expires.UTC(), e.Redelivery, e.Resource, e.Supersede})
 	w.handOut("$mac", 1) // the urgent one overtakes
 	require.Equal(t, 1, into[keelson.Command](w, request{get, "/commands/" + string(second.ID), "", nil}, 200).Sent)
+}
+
+// TestCommandsNameTheirProfile: by its name now, and by its identifier when it is
+// deleted.
+func TestCommandsNameTheirProfile(t *testing.T) {
+	w := furnished(t)
+	of := func() keelson.CommandProfile {
+		t.Helper()
+		c := into[keelson.Command](w, request{get, "/commands/$install", "", nil}, 200)
+		require.Equal(t, c, into[commandList](w, request{get, "/hosts/$mac/commands?limit=1", "", nil}, 200).Items[0])
+		require.NotNil(t, c.Profile)
+		return *c.Profile
+	}
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", ID: mdm.ProfileID(w.names["$dock"]), Name: "Dock"}, of())
+	require.Equal(t, 200, w.do(request{patch, "/profiles/$dock", `{"name":"Dock, larger"}`, nil}).Code)
+	require.Equal(t, "Dock, larger", of().Name)
+	require.Equal(t, 204, w.do(request{del, "/profiles/$dock", "", nil}).Code)
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", Deleted: true}, of())
+	require.NoError(t, w.m.Plan(t.Context()))
+	require.Equal(t, keelson.CommandProfile{Identifier: "com.example.dock", Deleted: true}, of())
+	require.Nil(t, into[keelson.Command](w, request{get, "/commands/$waiting", "", nil}, 200).Profile)
 }
 
 // TestCancelIsTruthful: the three answers.

@@ -14,7 +14,7 @@ func commandRoutes() []route {
 	return []route{
 		{
 			method: get, path: "/hosts/{host}/commands", id: "listCommands", summary: "List a host's commands, the newest first",
-			query: pageParams(), out: commandList{}, status: 200, answer: commandList{Items: []keelson.Command{exampleCommand()}},
+			query: pageParams(), out: commandList{}, status: 200, answer: commandList{Items: []keelson.Command{exampleInstall()}},
 			do: (*call).listCommands,
 		},
 		{

@@ -17,6 +17,8 @@ const (
 const (
 	hostCursor    = "h1."
 	commandCursor = "c1."
+	carrierCursor = "p1." // of a profile's hosts
+	linkCursor    = "l1."
 )
 
 // cursor makes the opaque name of the place behind an id.

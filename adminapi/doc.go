@@ -20,7 +20,8 @@
 // unit of work that changes or deletes: of two callers with the same ETag one
 // wins, and the other is answered 412 and has changed nothing.
 //
-// Cursors are opaque, and are good as long as what they point at is kept.
+// Cursors are opaque, and are good as long as what they point at is kept. It is
+// "next" that tells the end of a list, and not a page that is short.
 //
 // A command with an Idempotency-Key is queued once for each key and host: the same
 // request is answered what the first was, whatever became of the command since, and

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"encoding"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -28,7 +29,8 @@ func TestEnumsAreComplete(t *testing.T) {
 	}
 }
 
-// constants are the string constants of a type, from its package's source.
+// constants are the constants of a type, from its package's source; numbers by
+// their words.
 func constants(t *testing.T, typ reflect.Type) []string {
 	t.Helper()
 	dir := filepath.Join("..", strings.TrimPrefix(typ.PkgPath(), "github.com/keelson-mdm/keelson"))
@@ -49,14 +51,29 @@ func constants(t *testing.T, typ reflect.Type) []string {
 					continue
 				}
 				for _, x := range v.Values {
-					text, err := strconv.Unquote(x.(*ast.BasicLit).Value)
-					require.NoError(t, err)
-					out = append(out, text)
+					out = append(out, said(t, typ, x.(*ast.BasicLit)))
 				}
 			}
 		}
 	}
 	return out
+}
+
+// said is what the API says for a constant.
+func said(t *testing.T, typ reflect.Type, x *ast.BasicLit) string {
+	t.Helper()
+	if x.Kind == token.STRING {
+		text, err := strconv.Unquote(x.Value)
+		require.NoError(t, err)
+		return text
+	}
+	n, err := strconv.ParseInt(x.Value, 10, 8)
+	require.NoError(t, err)
+	v := reflect.New(typ)
+	v.Elem().SetInt(n)
+	text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+	require.NoError(t, err)
+	return string(text)
 }
 
 // TestDescriptionsAreOfSomething: a field that was renamed loses its description

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/keelson-mdm/keelson"
+	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 )
@@ -26,6 +27,10 @@ func exampleHost() keelson.Host {
 		ID: exampleHostID, ExternalID: "asset-1001", Platform: mdm.MacOS, Serial: "C02EXAMPLE01", Name: "Ada's Mac",
 		Model: "Mac14,2", OSVersion: "15.4", Team: exampleTeam, State: mdm.HostEnrolled, CreatedAt: exampleTime(), LastSeenAt: exampleTime().Add(time.Hour),
 	}
+}
+
+func exampleHostSummary() keelson.HostSummary {
+	return keelson.HostSummary{Host: exampleHost(), Status: profiles.Verified, Counts: map[profiles.Status]int{profiles.Verified: 1}}
 }
 
 func exampleHostProfile() keelson.HostProfile {
@@ -64,6 +69,13 @@ func exampleCommand() keelson.Command {
 	}
 }
 
+func exampleInstall() keelson.Command {
+	c := exampleCommand()
+	c.Kind, c.Owner = mdm.KindInstallProfile, mdm.OwnerProfiles
+	c.Profile = &keelson.CommandProfile{Identifier: "com.example.dock", ID: exampleProfileID, Name: "Dock"}
+	return c
+}
+
 func exampleProfile() keelson.Profile {
 	return keelson.Profile{
 		ID: exampleProfileID, Name: "Dock", Identifier: "com.example.dock", Family: profiles.AppleProfile, Team: exampleTeam,
@@ -85,6 +97,13 @@ func exampleUpload() profileWrite {
 
 func exampleLink() keelson.Link {
 	return keelson.Link{ID: exampleIntent, URL: "https://mdm.example.com/mdm/v1/default/apple/enroll/…", ExpiresAt: exampleTime().AddDate(0, 0, 1)}
+}
+
+func exampleLinkSummary() keelson.LinkSummary {
+	return keelson.LinkSummary{
+		ID: exampleIntent, State: identity.IntentOpen, Kind: identity.KindNew, Way: identity.Manual, Platform: mdm.IPadOS, SerialCount: 20, Team: exampleTeam,
+		Quota: 20, Used: 3, CreatedAt: exampleTime(), ExpiresAt: exampleTime().AddDate(0, 0, 1), Actor: mdm.Actor{Kind: "user", Name: "ada", Reason: "new iPads"},
+	}
 }
 
 func exampleSummary() summary {

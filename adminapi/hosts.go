@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/keelson-mdm/keelson"
@@ -13,7 +14,7 @@ func hostRoutes() []route {
 	platforms, states := enumOf[mdm.Platform](), enumOf[mdm.HostState]()
 	return []route{
 		{
-			method: get, path: "/hosts", id: "listHosts", summary: "List hosts, in the order in which they came to be known",
+			method: get, path: "/hosts", id: "listHosts", summary: "List hosts with where their profiles stand, in the order in which they came to be known",
 			query: append(pageParams(),
 				param{name: "platform", about: "Only this platform.", shape: &schema{Type: "string", Enum: platforms}},
 				param{name: "state", about: "Only this state.", shape: &schema{Type: "string", Enum: states}},
@@ -21,7 +22,7 @@ func hostRoutes() []route {
 				param{name: "search", about: "Part of name, serial number or model, in any case.", shape: &schema{Type: "string", MaxLength: maxName}},
 				param{name: "deleted", about: "Deleted ones as well.", shape: &schema{Type: "boolean"}},
 			),
-			out: hostList{}, status: 200, codes: []mdm.Code{mdm.CodeNotFound}, answer: hostList{Items: []keelson.Host{exampleHost()}},
+			out: hostList{}, status: 200, codes: []mdm.Code{mdm.CodeNotFound}, answer: hostList{Items: []keelson.HostSummary{exampleHostSummary()}},
 			do: (*call).listHosts,
 		},
 		{
@@ -68,22 +69,21 @@ func (c *call) listHosts() (reply, error) {
 	}
 	limit := c.whole("limit", defaultLimit)
 	hosts, err := c.tenant.Hosts().List(c.r.Context(), f, keelson.Page{After: mdm.HostID(after), Limit: limit + 1})
-	if after != "" && goneHost(err) {
+	if goneHost(err) {
 		return reply{}, badCursor()
 	}
 	if err != nil {
 		return reply{}, err
 	}
 	var out hostList
-	out.Items, out.Next = page(hosts, limit, hostCursor, func(h keelson.Host) string { return string(h.ID) })
+	out.Items, out.Next = page(hosts, limit, hostCursor, func(h keelson.HostSummary) string { return string(h.ID) })
 	return reply{body: out}, nil
 }
 
-// goneHost reports whether the host that a cursor points at is what is missing,
-// and not a team or the tenant.
+// goneHost reports whether the host that a cursor points at is what is missing.
 func goneHost(err error) bool {
-	p, _ := problemOf(err)
-	return err != nil && p.Code == mdm.CodeNotFound && p.Field == ""
+	var e *mdm.Error
+	return errors.As(err, &e) && e.Code == mdm.CodeNotFound && e.Field == "after"
 }
 
 func (c *call) host() (mdm.HostID, error) {

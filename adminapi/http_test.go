@@ -39,7 +39,7 @@ func TestAddresses(t *testing.T) {
 		{request{"OPTIONS", "/hosts/x", "", nil}, 405, "DELETE, GET, HEAD, PATCH"},
 		{request{"PROPFIND", "/teams", "", nil}, 405, "GET, HEAD, POST"},
 		{request{get, "/hosts/by-external/x", "", nil}, 405, "PUT"},
-		{request{get, "/enrollments", "", nil}, 405, "POST"},
+		{request{put, "/enrollments", "{}", nil}, 405, "GET, HEAD, POST"},
 	} {
 		rec := w.do(c.request)
 		require.Equal(t, c.status, rec.Code, c.path)

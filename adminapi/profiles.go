@@ -35,6 +35,15 @@ func profileRoutes() []route {
 			out: keelson.Profile{}, status: 200, etag: true, answer: exampleProfile(), do: (*call).getProfile,
 		},
 		{
+			method: get, path: "/profiles/{profile}/hosts", id: "listProfileHosts",
+			summary: "List the hosts that should carry a profile, carry it or are losing it, in the order in which they came to be known",
+			query: append(pageParams(),
+				param{name: "status", about: "Only this status.", shape: &schema{Type: "string", Enum: enumOf[profiles.Status]()}},
+			),
+			out: profileHostList{}, status: 200, answer: profileHostList{Items: []keelson.ProfileHost{{Host: exampleHost(), On: exampleHostProfile()}}},
+			do: (*call).listProfileHosts,
+		},
+		{
 			method: patch, path: "/profiles/{profile}", id: "updateProfile", summary: "Change a profile's name, scope or content",
 			header: []string{headerIfMatch}, in: profileChange{}, out: keelson.Profile{}, status: 200, etag: true, codes: []mdm.Code{mdm.CodeConflict},
 			example: profileChange{Name: ptr("Dock, larger")}, answer: exampleProfile(), do: (*call).updateProfile,
@@ -91,6 +100,27 @@ func (c *call) getProfile() (reply, error) {
 	}
 	p, err := c.tenant.Profiles().Get(c.r.Context(), id)
 	return reply{body: p, edit: p.Edit}, err
+}
+
+func (c *call) listProfileHosts() (reply, error) {
+	id, err := c.profile()
+	if err != nil {
+		return reply{}, err
+	}
+	after, err := parseCursor(carrierCursor, c.query.Get("cursor"))
+	if err != nil {
+		return reply{}, err
+	}
+	page := keelson.Page{After: mdm.HostID(after), Limit: c.whole("limit", defaultLimit)}
+	hosts, err := c.tenant.Profiles().Hosts(c.r.Context(), id, profiles.Status(c.query.Get("status")), page)
+	if goneHost(err) {
+		return reply{}, badCursor()
+	}
+	out := profileHostList{Items: hosts.Items}
+	if hosts.Next != "" {
+		out.Next = cursor(carrierCursor, string(hosts.Next))
+	}
+	return reply{body: out}, err
 }
 
 func (c *call) updateProfile() (reply, error) {

@@ -133,6 +133,7 @@ func commandRows() []row {
 	return []row{
 		{"listCommands", "all", request{get, at, "", nil}, 200, "", ""},
 		{"listCommands", "first page", request{get, at + "?limit=2", "", nil}, 200, "", ""},
+		{"listCommands", "of a PC", request{get, "/hosts/$pc/commands", "", nil}, 200, "", ""},
 		{"listCommands", "none", request{get, "/hosts/$pending/commands", "", nil}, 200, "", ""},
 		{"listCommands", "unknown host", request{get, "/hosts/" + nobody + "/commands", "", nil}, 404, mdm.CodeNotFound, ""},
 		{"listCommands", "no id", request{get, "/hosts/x/commands", "", nil}, 404, mdm.CodeNotFound, "host"},
@@ -157,6 +158,7 @@ func commandRows() []row {
 
 		{"getCommand", "waiting", request{get, "/commands/$waiting", "", nil}, 200, "", ""},
 		{"getCommand", "ended", request{get, "/commands/$answered", "", nil}, 200, "", ""},
+		{"getCommand", "of a profile", request{get, "/commands/$install", "", nil}, 200, "", ""},
 		{"getCommand", "unknown", request{get, "/commands/" + nobody, "", nil}, 404, mdm.CodeNotFound, ""},
 		{"getCommand", "no id", request{get, "/commands/x", "", nil}, 404, mdm.CodeNotFound, "command"},
 
@@ -197,6 +199,17 @@ func profileRows() []row {
 		{"updateProfile", "a weak tag", request{patch, p, `{"name":"The Dock"}`, match(`W/"1"`)}, 412, mdm.CodePrecondition, "If-Match"},
 		{"updateProfile", "tag that is no revision", request{patch, p, `{"name":"The Dock"}`, match(`"0"`)}, 412, mdm.CodePrecondition, "If-Match"},
 		{"updateProfile", "tag without quotes", request{patch, p, `{"name":"The Dock"}`, match(`1`)}, 400, mdm.CodeMalformed, "If-Match"},
+		{"listProfileHosts", "all", request{get, p + "/hosts", "", nil}, 200, "", ""},
+		{"listProfileHosts", "of a status", request{get, p + "/hosts?status=pending&limit=1", "", nil}, 200, "", ""},
+		{"listProfileHosts", "of a status that none has", request{get, p + "/hosts?status=failed", "", nil}, 200, "", ""},
+		{"listProfileHosts", "of a profile that reaches none", request{get, "/profiles/$teamprofile/hosts", "", nil}, 200, "", ""},
+		{"listProfileHosts", "unknown status", request{get, p + "/hosts?status=broken", "", nil}, 422, mdm.CodeInvalid, "status"},
+		{"listProfileHosts", "cursor of another list", request{get, p + "/hosts?cursor=" + cursor(hostCursor, nobody), "", nil}, 400, mdm.CodeMalformed, "cursor"},
+		{"listProfileHosts", "cursor of nothing", request{get, p + "/hosts?cursor=" + cursor(carrierCursor, nobody), "", nil}, 400, mdm.CodeMalformed, "cursor"},
+		{"listProfileHosts", "limit above", request{get, p + "/hosts?limit=501", "", nil}, 422, mdm.CodeInvalid, "limit"},
+		{"listProfileHosts", "unknown", request{get, "/profiles/" + nobody + "/hosts", "", nil}, 404, mdm.CodeNotFound, ""},
+		{"listProfileHosts", "no id", request{get, "/profiles/x/hosts", "", nil}, 404, mdm.CodeNotFound, "profile"},
+
 		{"updateProfile", "nothing said", request{patch, p, `{}`, nil}, 422, mdm.CodeInvalid, ""},
 		{"updateProfile", "empty name", request{patch, p, `{"name":""}`, nil}, 422, mdm.CodeInvalid, "name"},
 		{"updateProfile", "name of another", request{patch, p, `{"name":"lock SCREEN"}`, nil}, 409, mdm.CodeConflict, "name"},
@@ -312,6 +325,13 @@ func scopeRows() []row {
 
 func otherRows() []row {
 	return []row{
+		{"listEnrollments", "open ones", request{get, "/enrollments", "", nil}, 200, "", ""},
+		{"listEnrollments", "closed ones as well", request{get, "/enrollments?closed=true&limit=1", "", nil}, 200, "", ""},
+		{"listEnrollments", "of a state", request{get, "/enrollments?state=used_up", "", nil}, 200, "", ""},
+		{"listEnrollments", "unknown state", request{get, "/enrollments?state=lost", "", nil}, 422, mdm.CodeInvalid, "state"},
+		{"listEnrollments", "closed is no boolean", request{get, "/enrollments?closed=yes", "", nil}, 422, mdm.CodeInvalid, "closed"},
+		{"listEnrollments", "limit above", request{get, "/enrollments?limit=501", "", nil}, 422, mdm.CodeInvalid, "limit"},
+		{"listEnrollments", "cursor of another list", request{get, "/enrollments?cursor=" + cursor(hostCursor, nobody), "", nil}, 400, mdm.CodeMalformed, "cursor"},
 		{"createEnrollment", "any device", request{post, "/enrollments", `{}`, nil}, 201, "", ""},
 		{"createEnrollment", "a batch", request{post, "/enrollments", `{"platform":"ipados","serials":["A","B"],"hardware_ids":["C"],"person":"ada","team":"$team","quota":200,"lifetime_seconds":3600}`, nil}, 201, "", ""},
 		{"createEnrollment", "a PC", request{post, "/enrollments", `{"platform":"windows"}`, nil}, 422, mdm.CodeInvalid, "platform"},

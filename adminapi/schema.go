@@ -77,6 +77,8 @@ func (s *shapes) of(t reflect.Type, request bool) *schema {
 		return &schema{Type: "string", Format: "date-time"}
 	case t == reflect.TypeFor[[]byte]():
 		return &schema{Type: "string", ContentEncoding: "base64"}
+	case s.enums[t] != nil:
+		return &schema{Type: "string", Enum: s.enums[t]}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -84,7 +86,7 @@ func (s *shapes) of(t reflect.Type, request bool) *schema {
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
 	case reflect.String:
-		return &schema{Type: "string", Enum: s.enums[t]}
+		return &schema{Type: "string"}
 	case reflect.Slice:
 		return &schema{Type: "array", Items: s.of(t.Elem(), request)}
 	case reflect.Map:

@@ -82,8 +82,8 @@ type linkWrite struct {
 // The bodies of answers that the Go API does not have.
 
 type hostList struct {
-	Items []keelson.Host `json:"items"`
-	Next  string         `json:"next,omitempty"`
+	Items []keelson.HostSummary `json:"items"`
+	Next  string                `json:"next,omitempty"`
 }
 
 type commandList struct {
@@ -93,6 +93,16 @@ type commandList struct {
 
 type profileList struct {
 	Items []keelson.Profile `json:"items"`
+}
+
+type profileHostList struct {
+	Items []keelson.ProfileHost `json:"items"`
+	Next  string                `json:"next,omitempty"`
+}
+
+type linkList struct {
+	Items []keelson.LinkSummary `json:"items"`
+	Next  string                `json:"next,omitempty"`
 }
 
 type teamList struct {

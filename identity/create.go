@@ -194,6 +194,17 @@ func unknownChallenge(err error) error {
 	return mdm.Errorf(mdm.CodeChallenge, "challenge", "no such enrollment: ask for a new one")
 }
 
+// Intents lists intents that were given to somebody, the newest first, of one
+// state, or of all when it is empty; before is the last one of the page before,
+// empty to begin. An unknown state is a [mdm.CodeInvalid] error.
+func (s *Service) Intents(ctx context.Context, t mdm.TenantID, state IntentState, before mdm.IntentID, limit int) ([]Intent, error) {
+	switch state {
+	case "", IntentOpen, IntentWithdrawn, IntentUsedUp, IntentExpired:
+		return s.c.Store.Intents(ctx, t, state, s.c.Clock.Now(), before, limit)
+	}
+	return nil, mdm.Errorf(mdm.CodeInvalid, "state", "unknown state %.40q", state)
+}
+
 // RevokeIntent closes an intent to further devices. Certificates that it issued
 // and that have authenticated stay good; others are refused. Who withdrew it, and
 // why, is kept with it. An unknown intent is a [mdm.CodeNotFound] error.

@@ -63,19 +63,49 @@ type Intent struct {
 // retry with new keys until the first Authenticate, but not for ever.
 func (i *Intent) MaxIssued() int { return 8 * max(i.Quota, 1) }
 
+// IntentState says whether a further device may come by an intent, and if not,
+// why.
+type IntentState string
+
+// The states. Of several reasons, the first of these is told.
+const (
+	IntentOpen      IntentState = "open"
+	IntentWithdrawn IntentState = "withdrawn"
+	IntentUsedUp    IntentState = "used_up"
+	IntentExpired   IntentState = "expired"
+)
+
+// State returns where the intent stands. Stores list by the same rule.
+func (i *Intent) State(now time.Time) IntentState {
+	switch {
+	case i.Revoked:
+		return IntentWithdrawn
+	case i.Used >= max(i.Quota, 1):
+		return IntentUsedUp
+	case !now.Before(i.ExpiresAt):
+		return IntentExpired
+	}
+	return IntentOpen
+}
+
 // Open reports, as a [mdm.CodeChallenge] error, why no further device may come
 // by this intent; nil means that one may.
 func (i *Intent) Open(now time.Time) error {
-	switch {
-	case i.Revoked:
+	switch i.State(now) {
+	case IntentWithdrawn:
 		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment was withdrawn: ask for a new one")
-	case !now.Before(i.ExpiresAt):
-		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has expired: ask for a new one")
-	case i.Used >= max(i.Quota, 1):
+	case IntentUsedUp:
 		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has been used: ask for a new one")
+	case IntentExpired:
+		return mdm.Errorf(mdm.CodeChallenge, "intent", "this enrollment has expired: ask for a new one")
 	}
 	return nil
 }
+
+// Given reports whether the secret of the intent was given to somebody. That of
+// an on-premise enrollment, or of a renewal, was told to nobody: such an intent is
+// used by the request that makes it.
+func (i *Intent) Given() bool { return i.Way != OnPremise && i.Kind != KindRenewal }
 
 // Expects reports, as a [mdm.CodeIdentity] error, how the device differs from
 // the one that the intent was made for. A device that does not tell what is

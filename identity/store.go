@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -15,6 +16,11 @@ type Store interface {
 	Intent(ctx context.Context, t mdm.TenantID, id mdm.IntentID) (Intent, error)
 	IntentByLink(ctx context.Context, t mdm.TenantID, link mdm.Hash) (Intent, error)
 	IntentByChallenge(ctx context.Context, t mdm.TenantID, challenge mdm.Hash) (Intent, error)
+	// Intents lists intents that were given to somebody ([Intent.Given]), by
+	// falling id, which is the newest first: those with ids below before, which
+	// is empty to begin. A state that is not empty narrows to intents that are in
+	// it at that time.
+	Intents(ctx context.Context, t mdm.TenantID, s IntentState, now time.Time, before mdm.IntentID, limit int) ([]Intent, error)
 	// UseIntent counts one device in. It returns a [mdm.CodeChallenge] error
 	// when the quota is used up or the intent is revoked.
 	UseIntent(ctx context.Context, tx mdm.Tx, id mdm.IntentID) error

@@ -20,6 +20,7 @@ const (
 	SecondLook = secondLook
 	AskAgain   = askAgain
 	SweepEvery = sweepEvery
+	MaxPages   = maxPages
 )
 
 // Wanted returns the desired set of a host's device channel.

@@ -35,7 +35,7 @@ func (x *execution) instruction(ctx context.Context, c *ChannelPlan, s *Step) (q
 		Enrollment: c.Enrollment.Key, Generation: c.Enrollment.Generation,
 		Owner: mdm.OwnerProfiles, Ref: mdm.Ref{Key: int64(s.Row.Slot), Order: s.Row.Order},
 		Kind: in.Kind, Content: in.Content, Lane: queue.LaneNormal,
-		Resource: "profile/" + s.Row.Identifier,
+		Resource: slotResource + s.Row.Identifier,
 	}, true, nil
 }
 
@@ -99,4 +99,8 @@ func (x *execution) question(ctx context.Context, c *ChannelPlan, f Family, plac
 	return nil
 }
 
-const observeResource = "profiles/observe"
+// The resource keys of instructions, before the slot's name, and of questions.
+const (
+	slotResource    = "profile/"
+	observeResource = "profiles/observe"
+)

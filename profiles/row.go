@@ -15,21 +15,6 @@ const (
 	Remove  Op = "remove"
 )
 
-// Evidence is how far it is proven that the device carries what it should. The
-// numbers are stored and order the ladder.
-type Evidence int8
-
-// The ladder. A rung that cannot be reached for a profile is known beforehand,
-// see [Document.Provable].
-const (
-	NoEvidence     Evidence = 0
-	Accepted       Evidence = 1 // the device said that it took it
-	Present        Evidence = 2 // the slot is filled, with what is not known
-	VersionMatched Evidence = 3 // the PayloadUUID is the revision's
-	ContentMatched Evidence = 4 // every readable node holds the desired value
-	Effective      Evidence = 5 // the platform says that the setting is in force
-)
-
 // Trace is content that was sent to a device and is not proven gone. Order is
 // that of the instruction, and 0 when it was given for another slot, of which
 // this one has taken over nodes.

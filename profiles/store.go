@@ -72,8 +72,15 @@ type Store interface {
 	Load(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) ([]HostState, error)
 	// LoadTeam is Load for the hosts of a team, with keys above after.
 	LoadTeam(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, after mdm.HostKey, limit int) ([]HostState, error)
-	// LoadHost is Load for one host, as a read of its own.
+	// LoadSlot is LoadTeam with the rows of one slot only.
+	LoadSlot(ctx context.Context, t mdm.TenantID, k mdm.TeamKey, s SlotKey, after mdm.HostKey, limit int) ([]HostState, error)
+	// LoadHost is Load for one host, and LoadHosts for several, as a read of
+	// its own.
 	LoadHost(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (HostState, error)
+	LoadHosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey) ([]HostState, error)
+	// LoadChannel returns the team of a channel's host, and the channel's rows in
+	// slot order, as a read of its own.
+	LoadChannel(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey) (mdm.TeamKey, []Row, error)
 	// RaisePlan is the compare-and-set that every plan passes before it
 	// writes: the host's plan revision is was, its team is team, and that
 	// team's version is version. Otherwise it returns a [mdm.CodeConflict]

@@ -38,11 +38,16 @@ type HostView struct {
 
 // Worst returns the worse of two statuses, in the order that people watch for.
 func Worst(a, b Status) Status {
-	order := []Status{"", Verified, Unprovable, Verifying, Removing, Pending, RemovalFailed, Failed}
+	order := statuses()
 	if slices.Index(order, a) >= slices.Index(order, b) {
 		return a
 	}
 	return b
+}
+
+// statuses are all of them, from best to worst.
+func statuses() []Status {
+	return []Status{Verified, Unprovable, Verifying, Removing, Pending, RemovalFailed, Failed}
 }
 
 // Host returns the view of one host, right up to date: a change that has not

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,6 +161,12 @@ func TestDashboard(t *testing.T) {
 	p.sees(verified + " === 2")
 	p.picture("profile")
 
+	// A count leads to the hosts that it counts.
+	p.do(open(s.url+"/profiles"), click(`.count a[href$="status=verified"]`), visible("tbody"))
+	p.sees(`document.querySelector("#show-verified[aria-current]") && !document.querySelector("tbody .status:not(.s-verified)")`)
+	p.do(click("#show-all"))
+	p.sees(`document.querySelector("#show-all[aria-current]") && location.search === ""`)
+
 	// A wrong file is refused with the reason, and what was filled in stays.
 	wrong := filepath.Join(t.TempDir(), "wrong.mobileconfig")
 	require.NoError(t, os.WriteFile(wrong, []byte(`<plist version="1.0"><dict/></plist>`), 0o600))
@@ -172,6 +179,16 @@ func TestDashboard(t *testing.T) {
 	p.do(open(s.url+"/enroll"), click("form.form button.primary"), visible("#link"))
 	require.Regexp(t, "^"+s.url+"/mdm/v1/default/apple/enroll/", p.value("#link"))
 	p.picture("enroll")
+
+	// It is listed until it is withdrawn.
+	p.do(open(s.url+"/enroll"), visible(`[id^="withdraw-"]`))
+	p.picture("links")
+	links := get(p, chromedp.Evaluate[int](`document.querySelectorAll('[id^="withdraw-"]').length`))
+	p.do(click(`[id^="withdraw-"]`))
+	p.sees(fmt.Sprintf(`document.querySelector("#links-all") && document.querySelectorAll('[id^="withdraw-"]').length === %d`, links-1))
+	p.do(click("#links-all"))
+	p.sees(`[...document.querySelectorAll("tbody .status")].some((e) => e.textContent === "Withdrawn")`)
+	p.picture("links-all")
 
 	// Teams and labels are made, whatever their names.
 	p.do(open(s.url+"/groups"), typed("#team-name", "Engineering\r"))

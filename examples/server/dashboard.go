@@ -112,6 +112,7 @@ func (d *dashboard) register(mux *http.ServeMux) {
 		"POST /labels/{label}/delete":      d.deleteLabel,
 		"GET /enroll":                      d.enrollPage,
 		"POST /enroll":                     d.makeLink,
+		"POST /enroll/{link}/withdraw":     d.withdraw,
 		"GET /":                            d.nowhere,
 	} {
 		site.HandleFunc(pattern, d.known(page))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/pem"
+	"fmt"
 	"html"
 	"mime/multipart"
 	"net/http"
@@ -122,7 +123,7 @@ func TestStrangersSeeNothing(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, status, path)
 		require.Empty(t, body, path)
 	}
-	for _, path := range []string{"/profiles", "/profiles/x/content", "/profiles/x/delete", "/hosts/x/unenroll", "/teams", "/labels", "/enroll"} {
+	for _, path := range []string{"/profiles", "/profiles/x/content", "/profiles/x/delete", "/hosts/x/unenroll", "/teams", "/labels", "/enroll", "/enroll/x/withdraw"} {
 		status, _ := s.post(path, http.Header{}, url.Values{"name": {"A team"}})
 		require.Equal(t, http.StatusSeeOther, status, path)
 	}
@@ -212,6 +213,31 @@ func TestWhatPeopleDo(t *testing.T) {
 	require.Contains(t, string(body), "/mdm/v1/default/apple/enroll/")
 	require.Contains(t, string(body), "200 devices")
 
+	// It is listed, without its secret, and can be withdrawn.
+	secret := regexp.MustCompile(`/apple/enroll/([\w-]{43})`).FindSubmatch(body)
+	require.NotNil(t, secret)
+	list = mustGet(t, s, "/enroll", head)
+	require.Contains(t, string(list), "0 of 200")
+	require.Contains(t, string(list), "only 3 named devices")
+	require.NotContains(t, string(list), string(secret[1]))
+	withdraw := regexp.MustCompile(`action="(/enroll/[0-9a-f-]{36}/withdraw)"`).FindSubmatch(list)
+	require.NotNil(t, withdraw)
+	status, _ = s.post(string(withdraw[1]), head, nil)
+	require.Equal(t, http.StatusSeeOther, status)
+	require.Contains(t, string(mustGet(t, s, "/enroll", head)), "No link is open.")
+	require.Contains(t, string(mustGet(t, s, "/enroll?closed=1", head)), "Withdrawn")
+	status, _ = s.post("/enroll/nothing/withdraw", head, nil)
+	require.Equal(t, http.StatusNotFound, status)
+	for range pageLinks + 1 {
+		status, _ = s.post("/enroll", head, url.Values{"devices": {"1"}, "days": {"1"}})
+		require.Equal(t, http.StatusOK, status)
+	}
+	list = mustGet(t, s, "/enroll", head)
+	require.Equal(t, pageLinks, bytes.Count(list, []byte("0 of 1<")))
+	next := regexp.MustCompile(`href="(/enroll\?after=[^"]+)"`).FindSubmatch(list)
+	require.NotNil(t, next)
+	require.Equal(t, 1, bytes.Count(mustGet(t, s, html.UnescapeString(string(next[1])), head), []byte("0 of 1<")))
+
 	status, _ = s.post(string(profile[1])+"/delete", head, nil)
 	require.Equal(t, http.StatusSeeOther, status)
 	status, body = s.get(string(profile[1]), head)
@@ -226,6 +252,54 @@ func mustGet(t *testing.T, s *running, path string, head http.Header) []byte {
 	status, body := s.get(path, head)
 	require.Equal(t, http.StatusOK, status, path)
 	return body
+}
+
+// TestLongLists walks through the pages of hosts, as a person does who clicks on
+// "Next hosts": of all, and of those of one profile, whatever their status.
+func TestLongLists(t *testing.T) {
+	s := startHere(t, t.TempDir())
+	head := s.login()
+	const hosts = 2*pageHosts + 3
+	for i := range hosts {
+		req, err := http.NewRequest(http.MethodPut, fmt.Sprintf("%s/api/v1/hosts/by-external/asset-%d", s.url, i), strings.NewReader(`{"platform":"macos"}`))
+		require.NoError(t, err)
+		req.Header = http.Header{"Authorization": {"Bearer " + s.token}, "Content-Type": {"application/json"}}
+		status, body := s.do(req)
+		require.Equal(t, http.StatusOK, status, "%s", body)
+	}
+	status, _ := s.uploads("/profiles", head, []byte(screensaver), nil)
+	require.Equal(t, http.StatusSeeOther, status)
+	profile := regexp.MustCompile(`href="(/profiles/[0-9a-f-]{36})"`).FindSubmatch(mustGet(t, s, "/profiles", head))
+	require.NotNil(t, profile)
+	on := string(profile[1])
+	row := regexp.MustCompile(`id="(host-[0-9a-f-]{36})"`)
+	more := regexp.MustCompile(`<a class="button" href="([^"]+)">Next hosts`)
+	for path, pages := range map[string]int{
+		"/hosts": 3, "/hosts?platform=macos": 3, "/hosts?platform=ios": 1, on: 3, on + "?status=pending": 3, on + "?status=failed": 1, on + "?status=odd": 3,
+	} {
+		seen := make(map[string]int)
+		walked := 0
+		for at := path; at != ""; walked++ {
+			require.Less(t, walked, 4, path)
+			body := mustGet(t, s, at, head)
+			for _, m := range row.FindAllSubmatch(body, -1) {
+				seen[string(m[1])]++
+			}
+			at = ""
+			if m := more.FindSubmatch(body); m != nil {
+				at = html.UnescapeString(string(m[1]))
+			}
+		}
+		require.Equal(t, pages, walked, path)
+		if pages == 3 {
+			require.Len(t, seen, hosts, path)
+		}
+		for id, times := range seen {
+			require.Equal(t, 1, times, "%s: %s", path, id)
+		}
+	}
+	require.Contains(t, string(mustGet(t, s, on+"?status=failed", head)), "No host stands like that")
+	require.Contains(t, string(mustGet(t, s, "/profiles", head)), fmt.Sprintf(`status=pending">%d pending</a>`, hosts))
 }
 
 // TestWhatEverybodyIsServed looks at protocol, headers and health.

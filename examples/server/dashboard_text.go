@@ -17,6 +17,7 @@ func (d *dashboard) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static":   func(name string) string { return d.static + name },
 		"ago":      func(t time.Time) string { return ago(d.now().Sub(t)) },
+		"until":    func(t time.Time) string { return until(t.Sub(d.now())) },
 		"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") },
 		"platform": platformName,
@@ -72,6 +73,21 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d h ago", int(d.Hours()))
 	}
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+// until says how long something is ahead; what is past, as [ago] does.
+func until(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return ago(-d)
+	case d < time.Minute:
+		return fmt.Sprintf("in %d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("in %d min", int(d.Round(time.Minute).Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("in %d h", int(d.Round(time.Hour).Hours()))
+	}
+	return fmt.Sprintf("in %d days", int(d.Round(24*time.Hour).Hours()/24))
 }
 
 func platformName(p mdm.Platform) string {
@@ -196,9 +212,14 @@ func (b bar) Text() string {
 	}
 	var parts []string
 	for _, s := range b.Segments {
-		parts = append(parts, fmt.Sprintf("%d %s", s.Count, strings.ToLower(statusText(s.Status))))
+		parts = append(parts, s.Text())
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Text is the part in words, such as "3 failed".
+func (s segment) Text() string {
+	return fmt.Sprintf("%d %s", s.Count, strings.ToLower(statusText(s.Status)))
 }
 
 // Done reports whether there is nothing left to wait for or to mend.

@@ -54,6 +54,11 @@ func TestEveryWordIsSaid(t *testing.T) {
 	} {
 		require.Equal(t, want, ago(d))
 	}
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "1 h ago", 0: "just now", time.Second: "in 1 s", 89 * time.Second: "in 1 min", 24*time.Hour - time.Second: "in 24 h", 7*24*time.Hour - time.Second: "in 7 days",
+	} {
+		require.Equal(t, want, until(d))
+	}
 	require.Equal(t, "1 host", plural(1, "host", "hosts"))
 	require.Equal(t, "0 hosts", plural(0, "host", "hosts"))
 }

@@ -56,6 +56,15 @@ func TestHostActions(t *testing.T) {
 	does("/labels/"+string(label[1])+"/delete", nil)
 	does("/teams/"+string(team[1])+"/delete", nil)
 
+	// A command says which profile it is about, and that it is deleted.
+	list := mustGet(t, s, mac, head)
+	installs := regexp.MustCompile(`Install <a href="(/profiles/[0-9a-f-]{36})">Staff Wi-Fi</a>`).FindSubmatch(list)
+	require.NotNil(t, installs, "%s", list)
+	does(string(installs[1])+"/delete", nil)
+	removes := regexp.MustCompile(`(?s)Remove a deleted profile<div class="faint code">com.example.wifi</div>.{0,300}Acknowledged`)
+	wait(t, "the removal", func() bool { return removes.Match(mustGet(t, s, mac, head)) })
+	require.Contains(t, string(mustGet(t, s, mac, head)), "Install a deleted profile")
+
 	// A host that was unenrolled stays in the list and says so.
 	does("/hosts/"+string(hosts["DEMOIPH001"].ID)+"/unenroll", nil)
 	require.Equal(t, mdm.HostUnenrolled, detail("DEMOIPH001").State)

@@ -21,7 +21,6 @@ type hostData struct {
 	Carried  []explained // profiles that it should carry, carries, or is losing
 	Others   []explained // profiles that do not reach it
 	Commands []keelson.Command
-	About    map[mdm.CommandID]string // what the current command of a profile is about
 	Teams    []keelson.Team
 	Labels   []keelson.Label
 }
@@ -50,7 +49,7 @@ func (d *dashboard) hostData(ctx context.Context, id mdm.HostID) (*hostData, err
 	if err != nil {
 		return nil, err
 	}
-	data := hostData{HostDetail: h, Bar: newBar(countProfiles(h.Profiles)), About: make(map[mdm.CommandID]string)}
+	data := hostData{HostDetail: h, Bar: newBar(countProfiles(h.Profiles))}
 	if err := d.explainHost(ctx, &data); err != nil {
 		return nil, err
 	}
@@ -76,9 +75,6 @@ func (d *dashboard) explainHost(ctx context.Context, data *hostData) error {
 			x.Why, x.Next = why.Why, why.Next
 		}
 		data.Carried = append(data.Carried, x)
-		if p.Command != "" {
-			data.About[p.Command] = p.Name
-		}
 	}
 	all, err := d.mdm.Profiles().List(ctx, nil)
 	if err != nil {

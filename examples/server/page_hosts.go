@@ -15,10 +15,8 @@ const pageHosts = 50
 
 // hostRow is a host in a list.
 type hostRow struct {
-	keelson.Host
+	keelson.HostSummary
 	TeamName string
-	Status   profiles.Status
-	Counts   map[profiles.Status]int
 }
 
 // hostsData is a page of hosts.
@@ -27,7 +25,7 @@ type hostsData struct {
 	Platform mdm.Platform
 	All      []mdm.Platform
 	Hosts    []hostRow
-	Next     string // query of the next page; empty when there is none
+	Next     string // address of the next page; empty when there is none
 }
 
 func (d *dashboard) hosts(w http.ResponseWriter, r *http.Request) error {
@@ -53,12 +51,13 @@ func (d *dashboard) hosts(w http.ResponseWriter, r *http.Request) error {
 		if data.Platform != "" {
 			next.Set("platform", string(data.Platform))
 		}
-		data.Next = next.Encode()
+		data.Next = "/hosts?" + next.Encode()
 	}
 	return d.render(w, r, http.StatusOK, "hosts", view{"Hosts", "hosts", &data})
 }
 
-// hostRows lists hosts with what they carry, and whether there are more.
+// hostRows lists hosts with where their profiles stand, and whether there are
+// more.
 func (d *dashboard) hostRows(ctx context.Context, f keelson.HostFilter, p keelson.Page) ([]hostRow, bool, error) {
 	limit := p.Limit
 	p.Limit++
@@ -73,11 +72,7 @@ func (d *dashboard) hostRows(ctx context.Context, f keelson.HostFilter, p keelso
 	}
 	rows := make([]hostRow, min(len(hs), limit))
 	for i := range rows {
-		detail, err := d.mdm.Hosts().Get(ctx, hs[i].ID)
-		if err != nil {
-			return nil, false, err
-		}
-		rows[i] = hostRow{Host: detail.Host, TeamName: teams[detail.Team], Status: detail.Status, Counts: countProfiles(detail.Profiles)}
+		rows[i] = hostRow{hs[i], teams[hs[i].Team]}
 	}
 	return rows, more, nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/keelson-mdm/keelson"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -37,18 +39,13 @@ func (d *dashboard) profileRows(ctx context.Context) ([]profileRow, error) {
 	return rows, err
 }
 
-// profileData is one profile and the hosts that it reaches.
+// profileData is one profile and a page of its hosts.
 type profileData struct {
 	profileRow
 	LabelNames map[mdm.LabelID]string
-	Hosts      []profileHost
-	Next       mdm.HostID // where the next page begins; empty when there is none
-}
-
-// profileHost is a host that a profile reaches.
-type profileHost struct {
-	keelson.Host
-	On keelson.HostProfile
+	Status     profiles.Status // only the hosts of this one; empty shows all
+	Hosts      []keelson.ProfileHost
+	Next       string // address of the next page; empty when there is none
 }
 
 func (d *dashboard) profile(w http.ResponseWriter, r *http.Request) error {
@@ -56,14 +53,14 @@ func (d *dashboard) profile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data, err := d.profileData(r.Context(), p, mdm.HostID(r.URL.Query().Get("after")))
+	data, err := d.profileData(r.Context(), p, r.URL.Query())
 	if err != nil {
 		return err
 	}
 	return d.render(w, r, http.StatusOK, "profile", view{p.Name, "profiles", data})
 }
 
-func (d *dashboard) profileData(ctx context.Context, p keelson.Profile, after mdm.HostID) (*profileData, error) {
+func (d *dashboard) profileData(ctx context.Context, p keelson.Profile, q url.Values) (*profileData, error) {
 	teams, err := d.teamNames(ctx)
 	if err != nil {
 		return nil, err
@@ -76,41 +73,34 @@ func (d *dashboard) profileData(ctx context.Context, p keelson.Profile, after md
 	for _, l := range labels {
 		data.LabelNames[l.ID] = l.Name
 	}
-	return data, d.reached(ctx, data, after)
+	if s := profiles.Status(q.Get("status")); slices.Contains(statuses(), s) {
+		data.Status = s
+	}
+	page, err := d.mdm.Profiles().Hosts(ctx, p.ID, data.Status, keelson.Page{After: mdm.HostID(q.Get("after")), Limit: pageHosts})
+	if err != nil {
+		return nil, err
+	}
+	data.Hosts = page.Items
+	if page.Next != "" {
+		next := url.Values{"after": {string(page.Next)}}
+		if data.Status != "" {
+			next.Set("status", string(data.Status))
+		}
+		data.Next = "/profiles/" + string(p.ID) + "?" + next.Encode()
+	}
+	return data, nil
 }
 
-// reached collects a page of hosts that have something to do with the profile.
-// It looks at a bounded number of hosts, whether or not they have.
-func (d *dashboard) reached(ctx context.Context, data *profileData, after mdm.HostID) error {
-	for range 10 {
-		hs, err := d.mdm.Hosts().List(ctx, keelson.HostFilter{Team: &data.Team}, keelson.Page{After: after, Limit: pageHosts})
-		if err != nil {
-			return err
-		}
-		for _, h := range hs {
-			after = h.ID
-			if data.Family.Covers(h.Platform) {
-				detail, err := d.mdm.Hosts().Get(ctx, h.ID)
-				if err != nil {
-					return err
-				}
-				for _, on := range detail.Profiles {
-					if on.Profile == data.ID {
-						data.Hosts = append(data.Hosts, profileHost{h, on})
-					}
-				}
-			}
-			if len(data.Hosts) == pageHosts {
-				data.Next = after
-				return nil
-			}
-		}
-		if len(hs) < pageHosts {
-			return nil
+// Statuses are those that people choose from: those that hosts have, and the one
+// that is chosen.
+func (p *profileData) Statuses() []profiles.Status {
+	var out []profiles.Status
+	for _, s := range statuses() {
+		if p.Counts[s] > 0 || s == p.Status {
+			out = append(out, s)
 		}
 	}
-	data.Next = after
-	return nil
+	return out
 }
 
 func (d *dashboard) replace(w http.ResponseWriter, r *http.Request) error {

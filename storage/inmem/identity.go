@@ -3,6 +3,7 @@ package inmem
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keelson-mdm/keelson/identity"
@@ -53,6 +54,21 @@ func (r identityRoom) IntentByLink(ctx context.Context, t mdm.TenantID, link mdm
 
 func (r identityRoom) IntentByChallenge(ctx context.Context, t mdm.TenantID, c mdm.Hash) (identity.Intent, error) {
 	return r.find(ctx, t, func(i *identity.Intent) bool { return i.Challenge == c })
+}
+
+func (r identityRoom) Intents(ctx context.Context, tenant mdm.TenantID, s identity.IntentState, now time.Time, before mdm.IntentID, limit int) (out []identity.Intent, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		for _, id := range slices.Backward(t.intents.keys()) {
+			i, _ := t.intents.get(id)
+			if before != "" && id >= before || !i.Given() || s != "" && i.State(now) != s || len(out) >= limit {
+				continue
+			}
+			i.Serials, i.HardwareIDs = clone(i.Serials), clone(i.HardwareIDs)
+			out = append(out, i)
+		}
+		return nil
+	})
+	return out, err
 }
 
 func (r identityRoom) UseIntent(ctx context.Context, x mdm.Tx, id mdm.IntentID) error {

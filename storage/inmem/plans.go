@@ -187,17 +187,26 @@ func (t *tx) rowList(e mdm.EnrollmentKey) (out []profiles.Row) {
 	return out
 }
 
-func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (out []profiles.HostState, err error) {
-	t, err := r.s.join(x)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range slices.Sorted(slices.Values(hosts)) {
+func (t *tx) loadAll(hosts []mdm.HostKey) (out []profiles.HostState) {
+	for _, k := range slices.Compact(slices.Sorted(slices.Values(hosts))) {
 		if s, ok := t.load(k); ok {
 			out = append(out, s)
 		}
 	}
-	return out, nil
+	return out
+}
+
+func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) ([]profiles.HostState, error) {
+	t, err := r.s.join(x)
+	if err != nil {
+		return nil, err
+	}
+	return t.loadAll(hosts), nil
+}
+
+func (r profilesRoom) LoadHosts(ctx context.Context, tenant mdm.TenantID, hosts []mdm.HostKey) (out []profiles.HostState, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error { out = t.loadAll(hosts); return nil })
+	return out, err
 }
 
 func (r profilesRoom) LoadTeam(ctx context.Context, tenant mdm.TenantID, team mdm.TeamKey, after mdm.HostKey, limit int) (out []profiles.HostState, err error) {
@@ -224,6 +233,30 @@ func (r profilesRoom) LoadHost(ctx context.Context, tenant mdm.TenantID, h mdm.H
 		return nil
 	})
 	return s, err
+}
+
+func (r profilesRoom) LoadSlot(ctx context.Context, tenant mdm.TenantID, team mdm.TeamKey, slot profiles.SlotKey, after mdm.HostKey, limit int) ([]profiles.HostState, error) {
+	out, err := r.LoadTeam(ctx, tenant, team, after, limit)
+	for i := range out {
+		for j := range out[i].Channels {
+			ch := &out[i].Channels[j]
+			ch.Rows = clone(slices.DeleteFunc(ch.Rows, func(row profiles.Row) bool { return row.Slot != slot }))
+		}
+	}
+	return out, err
+}
+
+func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, k mdm.EnrollmentKey) (team mdm.TeamKey, rows []profiles.Row, err error) {
+	err = r.s.read(ctx, tenant, func(t *tx) error {
+		e, ok := t.enrollments.get(k)
+		if !ok {
+			return notFound("enrollment")
+		}
+		h, _ := t.hosts.get(e.Host)
+		team, rows = h.Team, t.rowList(k)
+		return nil
+	})
+	return team, rows, err
 }
 
 func (r profilesRoom) RaisePlan(ctx context.Context, x mdm.Tx, h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {

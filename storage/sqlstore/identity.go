@@ -36,27 +36,33 @@ func (r identityRoom) PutIntent(ctx context.Context, x mdm.Tx, i identity.Intent
 	return takenAs(err, "id", "this intent exists")
 }
 
+const intentColumns = `uid, kind, way, link, challenge, platform, expects, person, team, quota, used, issued,
+	enrollment, generation, actor, created_at, expires_at, revoked, revoked_by`
+
+// scanIntent scans intentColumns.
+func scanIntent(scan func(...any) error) (i identity.Intent, err error) {
+	var link, challenge []byte
+	var want string
+	var created, expires int64
+	if err := scan(&i.ID, &i.Kind, &i.Way, &link, &challenge, &i.Platform, &want, &i.Person, &i.Team, &i.Quota, &i.Used, &i.Issued,
+		&i.Enrollment, &i.Generation, actorColumn{&i.Actor}, &created, &expires, &i.Revoked, actorColumn{&i.RevokedBy}); err != nil {
+		return i, failure("intent", err)
+	}
+	var e expects
+	if err := json.Unmarshal([]byte(want), &e); err != nil {
+		return i, mdm.WrapError(mdm.CodeInternal, "", "a stored intent cannot be read", err)
+	}
+	copy(i.Link[:], link)
+	copy(i.Challenge[:], challenge)
+	i.Serials, i.HardwareIDs = e.Serials, e.HardwareIDs
+	i.CreatedAt, i.ExpiresAt = mdm.FromMicros(created), mdm.FromMicros(expires)
+	return i, nil
+}
+
 func (r identityRoom) intent(ctx context.Context, tenant mdm.TenantID, where string, arg any) (i identity.Intent, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		var link, challenge []byte
-		var want string
-		var created, expires int64
-		err := t.q.QueryRowContext(ctx, `SELECT uid, kind, way, link, challenge, platform, expects, person, team, quota, used, issued,
-			enrollment, generation, actor, created_at, expires_at, revoked, revoked_by FROM keelson_intent WHERE tenant = ? AND `+where, t.id, arg).
-			Scan(&i.ID, &i.Kind, &i.Way, &link, &challenge, &i.Platform, &want, &i.Person, &i.Team, &i.Quota, &i.Used, &i.Issued,
-				&i.Enrollment, &i.Generation, actorColumn{&i.Actor}, &created, &expires, &i.Revoked, actorColumn{&i.RevokedBy})
-		if err != nil {
-			return failure("intent", err)
-		}
-		var e expects
-		if err := json.Unmarshal([]byte(want), &e); err != nil {
-			return mdm.WrapError(mdm.CodeInternal, "", "a stored intent cannot be read", err)
-		}
-		copy(i.Link[:], link)
-		copy(i.Challenge[:], challenge)
-		i.Serials, i.HardwareIDs = e.Serials, e.HardwareIDs
-		i.CreatedAt, i.ExpiresAt = mdm.FromMicros(created), mdm.FromMicros(expires)
-		return nil
+		i, err = scanIntent(t.q.QueryRowContext(ctx, `SELECT `+intentColumns+` FROM keelson_intent WHERE tenant = ? AND `+where, t.id, arg).Scan)
+		return err
 	})
 	return i, err
 }

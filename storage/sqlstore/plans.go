@@ -24,8 +24,13 @@ func (r profilesRoom) Load(ctx context.Context, x mdm.Tx, hosts []mdm.HostKey) (
 	return t.load(ctx, t.d.plus+`h.tenant = ? AND h.id `+among+` AND h.state <> 'deleted' ORDER BY h.id`, args...)
 }
 
-// load reads hosts and what belongs to them: five statements, however many.
+// load reads hosts and what belongs to them: six statements, however many.
 func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.HostState, error) {
+	return t.loadSlot(ctx, 0, where, args...)
+}
+
+// loadSlot is load with the rows of one slot only, unless that is 0.
+func (t *tx) loadSlot(ctx context.Context, slot profiles.SlotKey, where string, args ...any) ([]profiles.HostState, error) {
 	hosts, err := t.hosts(ctx, where, args...)
 	if err != nil || len(hosts) == 0 {
 		return nil, err
@@ -74,10 +79,10 @@ func (t *tx) load(ctx context.Context, where string, args ...any) ([]profiles.Ho
 	if err != nil {
 		return nil, err
 	}
-	return out, t.loadChannels(ctx, at, keys)
+	return out, t.loadChannels(ctx, at, keys, slot)
 }
 
-func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts []mdm.HostKey) error {
+func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.HostState, hosts []mdm.HostKey, slot profiles.SlotKey) error {
 	among, args := in(t, hosts)
 	es, err := t.enrollments(ctx, `e.state = 'enrolled' AND e.host `+among+` ORDER BY e.id`, args...)
 	if err != nil || len(es) == 0 {
@@ -88,7 +93,11 @@ func (t *tx) loadChannels(ctx context.Context, at map[mdm.HostKey]*profiles.Host
 		keys[i] = es[i].Key
 	}
 	among, args = in(t, keys)
-	rows, err := t.rows(ctx, `r.enrollment `+among, append([]any{t.id}, args...)...)
+	where, args := `r.enrollment `+among, append([]any{t.id}, args...)
+	if slot != 0 {
+		where, args = where+` AND r.slot = ?`, append(args, slot)
+	}
+	rows, err := t.rows(ctx, where, args...)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type recorder struct {
 type book struct {
 	mu      sync.Mutex
 	queries map[string]bool
+	asked   int // how often, a statement that is prepared once more than once
 }
 
 func (b *book) add(query string) {
@@ -29,6 +30,7 @@ func (b *book) add(query string) {
 		b.queries = make(map[string]bool)
 	}
 	b.queries[query] = true
+	b.asked++
 }
 
 // all lists the statements, sorted.

@@ -174,8 +174,8 @@ func TestDeadlock(t *testing.T) {
 		wg.Wait()
 		require.NoError(t, errs[0])
 		require.NoError(t, errs[1])
-		require.Equal(t, 3, tries[0]+tries[1])
-		require.EqualValues(t, 1, f.s.Stats().Again, "counted")
+		require.GreaterOrEqual(t, tries[0]+tries[1], 3, "at least one of them began again")
+		require.EqualValues(t, tries[0]+tries[1]-2, f.s.Stats().Again, "counted")
 		var walks int
 		require.NoError(t, f.s.DB().QueryRow("SELECT count(*) FROM keelson_walk").Scan(&walks))
 		require.Equal(t, 2, walks, "each did its work once")

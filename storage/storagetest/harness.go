@@ -62,6 +62,7 @@ func Run(t *testing.T, h Harness) {
 		{"queue/read", queueRead()},
 		{"queue/model", queueModel()},
 		{"identity/intents", identityIntents()},
+		{"identity/lists", identityLists()},
 		{"identity/certificates", identityCertificates()},
 		{"lifecycle/hosts", lifecycleHosts()},
 		{"lifecycle/lists", lifecycleLists()},

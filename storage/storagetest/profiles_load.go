@@ -17,6 +17,12 @@ func (w *world) load(hosts ...mdm.HostKey) []profiles.HostState {
 	})
 }
 
+// loadHosts is load outside a unit of work.
+func (w *world) loadHosts(hosts ...mdm.HostKey) []profiles.HostState {
+	w.t.Helper()
+	return got[[]profiles.HostState](w)(w.s.Profiles().LoadHosts(w.ctx, w.tenant, hosts))
+}
+
 func (w *world) raisePlan(h mdm.HostKey, was int64, team mdm.TeamKey, version int64) error {
 	return w.try(func(ctx context.Context, tx mdm.Tx) error {
 		return w.s.Profiles().RaisePlan(ctx, tx, h, was, team, version)
@@ -57,6 +63,7 @@ func profilesLoad() []test {
 			require.Equal(t, []profiles.HostState{want}, w.load(h.Key))
 			require.Equal(t, want, got[profiles.HostState](w)(w.s.Profiles().LoadHost(w.ctx, w.tenant, h.Key)))
 			require.Equal(t, []profiles.HostState{want}, got[[]profiles.HostState](w)(w.s.Profiles().LoadTeam(w.ctx, w.tenant, 0, 0, 10)))
+			require.Equal(t, []profiles.HostState{want}, w.loadHosts(h.Key))
 		}},
 		{"a host without anything", "Load reads what planning needs to know of hosts", func(t *testing.T, w *world) {
 			h := w.host()
@@ -67,7 +74,9 @@ func profilesLoad() []test {
 		{"who is left out", "deleted and unknown hosts are left out. Lists are in key order", func(t *testing.T, w *world) {
 			a, gone, b := w.host(), w.host(func(h *mdm.Host) { h.State = mdm.HostDeleted }), w.host()
 			require.Equal(t, []mdm.HostKey{a.Key, b.Key}, keys(w.load(b.Key, gone.Key, a.Key, b.Key+1000)))
+			require.Equal(t, w.load(b.Key, a.Key), w.loadHosts(b.Key, gone.Key, a.Key, b.Key+1000, b.Key))
 			require.Empty(t, w.load())
+			require.Empty(t, w.loadHosts())
 			for _, k := range []mdm.HostKey{gone.Key, b.Key + 1000} {
 				_, err := w.s.Profiles().LoadHost(w.ctx, w.tenant, k)
 				require.ErrorIs(t, err, mdm.CodeNotFound)
@@ -86,6 +95,41 @@ func profilesLoad() []test {
 			require.Equal(t, b, states[1].Channels[0].Enrollment)
 			require.Equal(t, b.Key, states[1].Channels[0].Rows[0].Enrollment)
 			require.Empty(t, states[1].Members)
+		}},
+		{"one slot", "LoadSlot is LoadTeam with the rows of one slot only", func(t *testing.T, w *world) {
+			team := w.team("Sales")
+			p, q := w.profile(team.Key), w.profile(team.Key)
+			l := w.label("a", profiles.Yes)
+			inTeam := func(h *mdm.Host) { h.Team = team.Key }
+			a, b, c := w.enrollOn(w.host(inTeam)), w.enrollOn(w.host(inTeam)), w.host(inTeam)
+			w.enroll()
+			require.NoError(t, w.setMember(l.Key, a.Host, profiles.No))
+			w.putRows(w.row(a, p), w.row(a, q), w.row(b, q))
+			want := got[[]profiles.HostState](w)(w.s.Profiles().LoadTeam(w.ctx, w.tenant, team.Key, 0, 10))
+			require.Equal(t, []mdm.HostKey{a.Host, b.Host, c.Key}, keys(want))
+			want[0].Channels[0].Rows = want[0].Channels[0].Rows[:1]
+			want[1].Channels[0].Rows = nil
+			require.Equal(t, want, got[[]profiles.HostState](w)(w.s.Profiles().LoadSlot(w.ctx, w.tenant, team.Key, p.Slot, 0, 10)))
+			require.Equal(t, want[1:2], got[[]profiles.HostState](w)(w.s.Profiles().LoadSlot(w.ctx, w.tenant, team.Key, p.Slot, a.Host, 1)))
+		}},
+		{"one channel", "LoadChannel returns the team of a channel's host, and the channel's rows in slot order", func(t *testing.T, w *world) {
+			team := w.team("Sales")
+			p, q := w.profile(team.Key), w.profile(team.Key)
+			h := w.host(func(h *mdm.Host) { h.Team = team.Key })
+			e, other := w.enrollOn(h), w.enroll()
+			second, first := w.row(e, q), w.row(e, p)
+			w.putRows(second, first, w.row(other, p))
+			k, rows, err := w.s.Profiles().LoadChannel(w.ctx, w.tenant, e.Key)
+			require.NoError(t, err)
+			require.Equal(t, team.Key, k)
+			require.Equal(t, []profiles.Row{first, second}, rows)
+			ended := w.enrollOn(h, func(e *mdm.Enrollment) { e.State = mdm.EnrollmentEnded })
+			k, rows, err = w.s.Profiles().LoadChannel(w.ctx, w.tenant, ended.Key)
+			require.NoError(t, err)
+			require.Equal(t, team.Key, k)
+			require.Empty(t, rows)
+			_, _, err = w.s.Profiles().LoadChannel(w.ctx, w.tenant, ended.Key+1000)
+			require.ErrorIs(t, err, mdm.CodeNotFound)
 		}},
 		{"a team in pages", "LoadTeam is Load for the hosts of a team, with keys above after", func(t *testing.T, w *world) {
 			team := w.team("Sales")

@@ -98,6 +98,9 @@ func identityCrossings() map[string]func(x *crossing) {
 		"Identity.IntentByChallenge": func(x *crossing) {
 			missing[identity.Intent](x)(x.s.Identity().IntentByChallenge(x.ctx, x.tenant, x.a.intent.Challenge))
 		},
+		"Identity.Intents": func(x *crossing) {
+			nothing[[]identity.Intent](x)(x.s.Identity().Intents(x.ctx, x.tenant, "", x.now, "", 10))
+		},
 		"Identity.UseIntent": func(x *crossing) { x.fails(mdm.CodeChallenge, x.s.Identity().UseIntent(x.ctx, x.tx, x.a.intent.ID)) },
 		"Identity.RevokeIntent": func(x *crossing) {
 			x.fails(mdm.CodeNotFound, x.s.Identity().RevokeIntent(x.ctx, x.tx, x.a.intent.ID, mdm.Actor{}))
@@ -311,6 +314,16 @@ func profilesCrossings() map[string]func(x *crossing) {
 		},
 		"Profiles.LoadHost": func(x *crossing) {
 			missing[profiles.HostState](x)(x.s.Profiles().LoadHost(x.ctx, x.tenant, x.a.host.Key))
+		},
+		"Profiles.LoadSlot": func(x *crossing) {
+			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadSlot(x.ctx, x.tenant, x.a.team.Key, x.a.row.Slot, 0, 10))
+		},
+		"Profiles.LoadHosts": func(x *crossing) {
+			nothing[[]profiles.HostState](x)(x.s.Profiles().LoadHosts(x.ctx, x.tenant, []mdm.HostKey{x.a.host.Key}))
+		},
+		"Profiles.LoadChannel": func(x *crossing) {
+			_, rows, err := x.s.Profiles().LoadChannel(x.ctx, x.tenant, x.a.channel.Key)
+			missing[[]profiles.Row](x)(rows, err)
 		},
 		"Profiles.RaisePlan": func(x *crossing) {
 			x.fails(mdm.CodeConflict, x.s.Profiles().RaisePlan(x.ctx, x.tx, x.a.host.Key, 0, x.a.team.Key, 1))
