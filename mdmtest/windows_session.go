@@ -170,7 +170,11 @@ func (r *pcRun) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if restart {
+		switch {
+		case restart && r.last != "": // over, whatever the answer was
+			r.out.End = r.last
+			return nil
+		case restart:
 			r.msgID, r.serverMsgID, r.cred, r.challenges, r.large = 0, 0, false, 0, nil
 			next = r.packageOne("", 0)
 			continue
