@@ -70,7 +70,11 @@ func parseEnrollment(raw []byte, kind AppleKind, loopback bool) (*enrollment, er
 	if err != nil {
 		return nil, err
 	}
-	e := &enrollment{profile: p}
+	if err := p.targets(kind); err != nil {
+		return nil, err
+	}
+	e := &enrollment{profile: p, roots: p.anchors}
+	e.remark("profile", p.unknown)
 	switch found := p.ofType(mdmPayloadType); len(found) {
 	case 0:
 		return nil, refuse(domainMDM, 12011, "the profile has no %s payload", mdmPayloadType)
@@ -87,19 +91,31 @@ func parseEnrollment(raw []byte, kind AppleKind, loopback bool) (*enrollment, er
 	if err := e.checkMDM(kind, loopback); err != nil {
 		return nil, err
 	}
-	if err := e.checkIdentity(); err != nil {
-		return nil, err
+	if kind == AppleMac {
+		if err := e.checkScope(); err != nil {
+			return nil, err
+		}
 	}
-	if e.roots, err = p.certificates(); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return e, e.checkIdentity()
 }
 
 func (e *enrollment) remark(where string, unknown []string) {
 	for _, key := range unknown {
 		e.remarks = append(e.remarks, where+": the key "+strconv.Quote(key)+" is not in the schema")
 	}
+}
+
+// checkScope holds the MDM payload to the device channel of a Mac, which is the
+// only one that the schema gives it. Where no scope is said, a profile that a
+// person opens is taken for that person's.
+func (e *enrollment) checkScope() error {
+	switch e.profile.dict["PayloadScope"] {
+	case "User":
+		return refuse(domainMDM, 12011, "a %s payload in a profile with PayloadScope User", mdmPayloadType)
+	case nil:
+		e.remarks = append(e.remarks, "profile: PayloadScope is missing; a Mac is enrolled by a profile of the System")
+	}
+	return nil
 }
 
 func (e *enrollment) checkMDM(kind AppleKind, loopback bool) error {
@@ -130,6 +146,13 @@ func (e *enrollment) checkMDM(kind AppleKind, loopback bool) error {
 	case rights&provisioningWrite != 0 && rights&provisioningRight == 0:
 		return refuse(domainMDM, 12000, "AccessRights %d has 128 (install provisioning profiles) without 64 (inspect them)", rights)
 	}
+	for _, key := range []string{"ServerURLPinningCertificateUUIDs", "CheckInURLPinningCertificateUUIDs"} {
+		for _, uuid := range anys(e.mdm, key) {
+			if !slices.ContainsFunc(e.profile.payloads, func(pl map[string]any) bool { return pl["PayloadUUID"] == uuid }) {
+				return refuse(domainMDM, 12016, "%s: %v names no payload of the profile", key, uuid)
+			}
+		}
+	}
 	seen := make(map[string]bool)
 	for _, c := range strs(e.mdm, "ServerCapabilities") {
 		if c != capPerUser && c != capBootstrapToken && c != capGetToken {
@@ -153,7 +176,7 @@ func checkURL(raw, key string, loopback bool) error {
 	case err != nil || u.Hostname() == "":
 		return refuse(domainMDM, 12011, "%s %q is not a URL with a host", key, raw)
 	case u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
-	case u.Scheme != "https":
+	case !strings.HasPrefix(raw, "https://"): // in lower case, says the schema
 		return refuse(domainMDM, 12011, "%s %q does not begin with https://", key, raw)
 	}
 	if u.Fragment != "" || strings.Contains(raw, "#") {
@@ -190,6 +213,10 @@ func (e *enrollment) checkIdentity() error {
 	}
 	unknown, err := checkKeys(content, scepPayloadType, scepKeys)
 	if err != nil {
+		return err
+	}
+	e.remark(scepPayloadType, unknown)
+	if unknown, err = checkKeys(payload, scepPayloadType, commonKeys, map[string]rule{"PayloadContent": {"dictionary", true}}); err != nil {
 		return err
 	}
 	e.remark(scepPayloadType, unknown)

@@ -158,7 +158,9 @@ const scepUUID = "B8E1F9A2-7C3D-4E5F-8A9B-0C1D2E3F4A5B"
 
 // enrollmentProfile is one that a device accepts.
 func (s *mdmServer) enrollmentProfile() map[string]any {
-	return profileOf("com.example.mdm", mdmPayload(s.URL), scepPayload(s.URL))
+	p := profileOf("com.example.mdm", mdmPayload(s.URL), scepPayload(s.URL))
+	p["PayloadScope"] = "System"
+	return p
 }
 
 func mdmPayload(url string) map[string]any {
