@@ -46,9 +46,9 @@ func openDemo(s *server) (*demo, error) {
 		s.people.user = "demo"
 	}
 	d.devices = newDevices(d)
-	fake.OnPush(func(token string) {
+	fake.OnPush(func(token, magic string) {
 		for _, dev := range d.devices {
-			if dev.token() == token {
+			if dev.pushed(token, magic) {
 				dev.wake()
 			}
 		}
