@@ -67,6 +67,12 @@ func pcReadProvisioning(doc []byte, renewal bool, f *pcFindings) *pcProvisioning
 	need := []string{"CertificateStore", "APPLICATION", "DMClient"}
 	if renewal {
 		need = need[:2]
+		for name := range p.app {
+			if p.hasDM || name != "PROVIDER-ID" && name != "APPID" {
+				f.add(PCRuleProvisioning, "a renewal sets the certificate and names the provider, and nothing else")
+				break
+			}
+		}
 	}
 	for _, kind := range need {
 		if seen[kind] == 0 {
@@ -348,11 +354,7 @@ func (p *pcProvisioning) readDMClient(c pcChar, f *pcFindings) {
 				f.add(PCRuleProvisioning, "DMClient has more than one provider")
 			}
 			p.dmNode, p.dm = p1.kind, p1.parms
-			p1.need(f, "EntDMID")
-			p1.typed(f, "boolean", "RequireMessageSigning", "SyncApplicationVersionSupported")
-			for _, sub := range pcCharacteristics(p1.elem, p1.kind, f) {
-				p.readPoll(sub, f)
-			}
+			p.readProvider(p1, f)
 		}
 	}
 	if p.dmNode == "" {
@@ -363,10 +365,31 @@ func (p *pcProvisioning) readDMClient(c pcChar, f *pcFindings) {
 	}
 }
 
-func (p *pcProvisioning) readPoll(c pcChar, f *pcFindings) {
-	if c.kind != "Poll" {
-		return // FirstSyncStatus, Push and others have their own pages
+// readProvider reads what is set below DMClient/Provider. One name that is no node
+// there makes the whole document fail.
+func (p *pcProvisioning) readProvider(c pcChar, f *pcFindings) {
+	c.only(f, "UPN", "EntDeviceName", "EntDMID", "SignedEntDMID", "CertRenewTimeStamp", "PublisherDeviceID", "ManagementServiceAddress",
+		"HelpPhoneNumber", "HelpWebsite", "HelpEmailAddress", "RequireMessageSigning", "SyncApplicationVersion", "AADResourceID",
+		"AADSendDeviceToken", "EnableOmaDmKeepAliveMessage", "CommercialID", "ManagementServerAddressList",
+		"ManagementServerToUpgradeTo", "NumberOfDaysAfterLostContactToUnenroll", "ForceAadToken")
+	c.need(f, "EntDMID")
+	c.typed(f, "boolean", "RequireMessageSigning", "EnableOmaDmKeepAliveMessage", "AADSendDeviceToken")
+	c.typed(f, "integer", "NumberOfDaysAfterLostContactToUnenroll")
+	for _, sub := range pcCharacteristics(c.elem, c.kind, f) {
+		switch sub.kind {
+		case "Poll":
+			p.readPoll(sub, f)
+		case "FirstSyncStatus", "CustomEnrollmentCompletePage", "EnhancedAppLayerSecurity", "ConfigLock", "ConfigRefresh",
+			"LinkedEnrollment", "MultipleSession", "Recovery": // have their own pages
+		case "Push":
+			f.add(PCRuleProvisioning, "Push cannot be set at enrollment")
+		default:
+			f.add(PCRuleProvisioning, "unknown characteristic DMClient/Provider/%s/%s", c.kind, sub.kind)
+		}
 	}
+}
+
+func (p *pcProvisioning) readPoll(c pcChar, f *pcFindings) {
 	counts := []string{
 		"NumberOfFirstRetries", "IntervalForFirstSetOfRetries", "NumberOfSecondRetries",
 		"IntervalForSecondSetOfRetries", "NumberOfRemainingScheduledRetries", "IntervalForRemainingScheduledRetries",

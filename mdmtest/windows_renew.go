@@ -23,6 +23,7 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	d.mu.Lock()
 	old, state, q := d.id, d.state, d.quirks
 	server := d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/ServerURL"].Value
+	period := d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod"].Value
 	d.mu.Unlock()
 	if old.Cert == nil || state != PCEnrolled && !q.Zombie {
 		return ErrPCNotEnrolled
@@ -76,7 +77,7 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	p := pcReadProvisioning(doc, true, &f)
 	var id *pcIdentity
 	if p != nil && p.leaf.der != nil {
-		id = p.judgeIdentity(key, &old, d.store(), d.now(), &f)
+		id = p.judgeIdentity(key, &old, d.store(), period, d.now(), &f)
 		if p.app["PROVIDER-ID"] != old.Provider {
 			f.add(PCRuleProvisioning, "the renewal is of provider %q, the enrollment of %q", p.app["PROVIDER-ID"], old.Provider)
 		}

@@ -74,6 +74,7 @@ type pcServer struct {
 	days     int
 	noCache  bool
 	otherKey bool // issue for a key that nobody asked for
+	newName  bool // a renewal has another subject
 	msgID    int
 }
 
@@ -92,8 +93,9 @@ type pcGot struct {
 	Body struct {
 		Cmds []pcGotCmd `xml:",any"`
 	} `xml:"SyncBody"`
-	peer string // common name of the client certificate; empty for none
-	raw  string
+	peer   string // common name of the client certificate; empty for none
+	serial string // of that certificate
+	raw    string
 }
 
 type pcGotCmd struct {
@@ -289,6 +291,9 @@ func (s *pcServer) issue(body []byte, peers []*x509.Certificate) (string, error)
 	}
 	s.serial++
 	cn := fmt.Sprintf("device %d", s.serial)
+	if renewal && !s.newName {
+		cn = peers[0].Subject.CommonName // by which the device finds it
+	}
 	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(s.serial), Subject: pkix.Name{CommonName: cn}, ExtKeyUsage: s.leafKU,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Duration(s.days) * 24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
@@ -388,7 +393,7 @@ func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 	}
 	g.raw = string(body)
 	if len(r.TLS.PeerCertificates) > 0 {
-		g.peer = r.TLS.PeerCertificates[0].Subject.CommonName
+		g.peer, g.serial = r.TLS.PeerCertificates[0].Subject.CommonName, r.TLS.PeerCertificates[0].SerialNumber.String()
 	}
 	s.messages = append(s.messages, g)
 	sum := sha256.Sum256(body)

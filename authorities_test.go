@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,4 +60,24 @@ func TestRegistrationAuthority(t *testing.T) {
 		require.ErrorIs(t, err, mdm.CodeInvalid)
 		require.ErrorContains(t, err, "RA")
 	})
+}
+
+// An identity that lives shortly is renewed late in its life, and not all the
+// time: the PC judges that.
+func TestShortLivedIdentities(t *testing.T) {
+	w := serve(t, newInmem(), func(c *keelson.Config) {
+		cert, key := authority()
+		short, err := ca.New(cert, key, &ca.Options{Validity: 22 * 24 * time.Hour})
+		require.NoError(t, err)
+		c.CA = short
+	})
+	pc := w.pc()
+	require.False(t, pc.RenewalDue())
+	period, ok := pc.Node("./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod")
+	require.True(t, ok)
+	require.Equal(t, "7", period.Value)
+	pc.Sync()
+	pc.Renew()
+	require.False(t, pc.RenewalDue())
+	w.mac(w.link()).Enroll()
 }
