@@ -1,6 +1,7 @@
 package mdmtest
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,6 +137,7 @@ var pcFormats = []string{"", "chr", "int", "bool", "b64", "xml", "node", "null",
 func pcJudgeCommand(c *pcCommand, atomic bool, f *pcFindings) {
 	switch c.name {
 	case "Alert":
+		pcJudgeAlert(c, f)
 		return
 	case "Atomic", "Sequence":
 		pcJudgeAtomic(c, atomic, f)
@@ -160,9 +162,54 @@ func pcJudgeCommand(c *pcCommand, atomic bool, f *pcFindings) {
 		if format := c.metaOf(it).format; !slices.Contains(pcFormats, strings.ToLower(format)) {
 			f.add(PCRuleCommand, "%s (CmdID %s) has the format %q", c.name, c.cmdID, format)
 		}
+		switch format := strings.ToLower(c.metaOf(it).format); {
+		case (c.name == "Get" || c.name == "Delete") && it.hasData:
+			f.add(PCRuleCommand, "%s (CmdID %s) has Data", c.name, c.cmdID)
+		case (c.name == "Add" || c.name == "Replace") && !it.hasData && format != "node" && format != "null":
+			f.add(PCRuleCommand, "%s (CmdID %s) has no Data", c.name, c.cmdID)
+		}
 		if it.more {
 			f.add(PCRuleSize, "%s (CmdID %s) is chunked; LrgObj is false on Windows", c.name, c.cmdID)
 		}
+	}
+}
+
+// pcJudgeAlert checks an alert of the server: of those that [MS-MDM] lists, it may
+// ask for the next message, abort, or miss the end of a large object.
+func pcJudgeAlert(c *pcCommand, f *pcFindings) {
+	if !slices.Contains([]string{"1222", "1223", "1225"}, c.data) {
+		f.add(PCRuleCommand, "Alert (CmdID %s) has the code %q, which no server sends", c.cmdID, c.data)
+	}
+}
+
+// pcJudgeRefusal checks a message that refuses our credential: it takes nothing
+// that we said.
+func pcJudgeRefusal(m *pcMessage, f *pcFindings) {
+	if len(m.commands) > 0 {
+		f.add(PCRuleCommand, "commands in a message that refuses our credentials")
+	}
+	for _, s := range m.statuses {
+		if s.cmd != "SyncHdr" && s.data < "300" {
+			f.add(PCRuleStatus, "status %s takes our %s with %s, in a message that refuses our credentials", s.cmdID, s.cmd, s.data)
+		}
+	}
+}
+
+// pcJudgeChal checks a challenge (OMA DM Security 5.3): the device answers by the
+// nonce, and a nonce that was used is worth nothing. Nil is no challenge.
+func pcJudgeChal(chal *pcMeta, used []byte, f *pcFindings) {
+	if chal == nil {
+		return
+	}
+	nonce, err := base64.StdEncoding.Strict().DecodeString(chal.nextNonce)
+	switch {
+	case chal.kind == "syncml:auth-basic":
+	case chal.kind != "syncml:auth-md5" && chal.kind != "syncml:auth-MAC":
+		f.add(PCRuleStatus, "Chal asks for the credential %q, which no device has", chal.kind)
+	case !strings.EqualFold(chal.format, "b64") || err != nil || len(nonce) == 0:
+		f.add(PCRuleStatus, "Chal has the nonce %q in the format %q, not padded base64 in b64", chal.nextNonce, chal.format)
+	case string(nonce) == string(used):
+		f.add(PCRuleStatus, "Chal gives the nonce that we have just used")
 	}
 }
 

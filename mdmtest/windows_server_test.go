@@ -68,8 +68,8 @@ type pcServer struct {
 	batches  []string                       // commands for the next messages, one a message
 	messages []pcGot                        // of the device
 	cache    map[string][]byte
-	syncHdr  int // status of SyncHdr; 0 means 212
-	chal     string
+	syncHdr  int    // status of SyncHdr; 0 means 212
+	chal     string // what nonces begin with; empty sends none
 	leafKU   []x509.ExtKeyUsage
 	days     int
 	noCache  bool
@@ -382,6 +382,11 @@ func pcCSRKey(der []byte) (*rsa.PublicKey, error) {
 	return pub, rsa.VerifyPKCS1v15(pub, hash, digest, csr.Signature.Bytes)
 }
 
+// nonce is a new one for each message.
+func (s *pcServer) nonce() string {
+	return base64.StdEncoding.EncodeToString([]byte(s.chal + strconv.Itoa(s.msgID)))
+}
+
 // manage answers a management message.
 func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 	if r.Header.Get("Content-Type") != pcMediaDM {
@@ -415,7 +420,7 @@ func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 		if authorized {
 			code = 200
 		}
-		chal = `<Chal><Meta><Format xmlns="syncml:metinf">b64</Format><Type xmlns="syncml:metinf">syncml:auth-md5</Type><NextNonce xmlns="syncml:metinf">` + s.chal + `</NextNonce></Meta></Chal>`
+		chal = `<Chal><Meta><Format xmlns="syncml:metinf">b64</Format><Type xmlns="syncml:metinf">syncml:auth-md5</Type><NextNonce xmlns="syncml:metinf">` + s.nonce() + `</NextNonce></Meta></Chal>`
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>%s</SessionID><MsgID>%d</MsgID>`+

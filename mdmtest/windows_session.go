@@ -211,10 +211,10 @@ func (r *pcRun) take(reply *pcReply, last *pcOut) (*pcOut, error) {
 			r.to = m.respURI
 		}
 	}
-	if code, chal := pcHeaderStatus(m); code == 401 || code == 407 {
-		if len(m.commands) > 0 {
-			f.add(PCRuleCommand, "commands in a message that refuses our credentials")
-		}
+	code, chal := pcHeaderStatus(m)
+	pcJudgeChal(chal, r.usedNonce(), &f)
+	if code == 401 || code == 407 {
+		pcJudgeRefusal(m, &f)
 		return r.challenged(m, code, chal)
 	} else if code != 0 && code != 200 && code != 212 {
 		return nil, &PCRefusedError{Code: code}
@@ -354,6 +354,16 @@ func (r *pcRun) challenged(m *pcMessage, code int, chal *pcMeta) (*pcOut, error)
 	r.cred = true
 	r.remember(chal)
 	return r.packageOne(m.msgID, 200), nil
+}
+
+// usedNonce is that of the credential in our last message; nil without one.
+func (r *pcRun) usedNonce() []byte {
+	if !r.cred {
+		return nil
+	}
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	return r.d.id.Server.Nonce
 }
 
 // remember keeps the nonce and the kind of credential of a challenge.
