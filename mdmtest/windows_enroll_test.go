@@ -174,6 +174,7 @@ func TestPCJudgesEnrollment(t *testing.T) {
 	}{
 		{"action", "discover", swap("/DiscoverResponse<", "/Discover<"), PCRuleSOAP, "Action"},
 		{"relates to", "discover", swap("748132ec", "748132ed"), PCRuleSOAP, "RelatesTo"},
+		{"a header that nobody understands", "discover", swap("<a:RelatesTo>", `<a:Session s:mustUnderstand="1">x</a:Session><a:RelatesTo>`), PCRuleSOAP, "must be understood"},
 		{"soap 1.1", "discover", swap(`"http://www.w3.org/2003/05/soap-envelope"`, `"http://schemas.xmlsoap.org/soap/envelope/"`), PCRuleSOAP, "not a SOAP 1.2 Envelope"},
 		{"a DTD", "discover", func(s string) string { return "<!DOCTYPE x>" + s }, PCRuleXML, "document type"},
 		{"unbound prefix", "discover", swap("<DiscoverResult>", `<DiscoverResult q:x="1">`), PCRuleXML, "prefix"},

@@ -1,7 +1,6 @@
 package mdmtest
 
 import (
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,37 +178,6 @@ func pcJudgeCommand(c *pcCommand, atomic bool, f *pcFindings) {
 func pcJudgeAlert(c *pcCommand, f *pcFindings) {
 	if !slices.Contains([]string{"1222", "1223", "1225"}, c.data) {
 		f.add(PCRuleCommand, "Alert (CmdID %s) has the code %q, which no server sends", c.cmdID, c.data)
-	}
-}
-
-// pcJudgeRefusal checks a message that refuses our credential: it takes nothing
-// that we said.
-func pcJudgeRefusal(m *pcMessage, f *pcFindings) {
-	if len(m.commands) > 0 {
-		f.add(PCRuleCommand, "commands in a message that refuses our credentials")
-	}
-	for _, s := range m.statuses {
-		if s.cmd != "SyncHdr" && s.data < "300" {
-			f.add(PCRuleStatus, "status %s takes our %s with %s, in a message that refuses our credentials", s.cmdID, s.cmd, s.data)
-		}
-	}
-}
-
-// pcJudgeChal checks a challenge (OMA DM Security 5.3): the device answers by the
-// nonce, and a nonce that was used is worth nothing. Nil is no challenge.
-func pcJudgeChal(chal *pcMeta, used []byte, f *pcFindings) {
-	if chal == nil {
-		return
-	}
-	nonce, err := base64.StdEncoding.Strict().DecodeString(chal.nextNonce)
-	switch {
-	case chal.kind == "syncml:auth-basic":
-	case chal.kind != "syncml:auth-md5" && chal.kind != "syncml:auth-MAC":
-		f.add(PCRuleStatus, "Chal asks for the credential %q, which no device has", chal.kind)
-	case !strings.EqualFold(chal.format, "b64") || err != nil || len(nonce) == 0:
-		f.add(PCRuleStatus, "Chal has the nonce %q in the format %q, not padded base64 in b64", chal.nextNonce, chal.format)
-	case string(nonce) == string(used):
-		f.add(PCRuleStatus, "Chal gives the nonce that we have just used")
 	}
 }
 

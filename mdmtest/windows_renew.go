@@ -94,3 +94,15 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	d.id.Cert, d.id.Chain, d.id.Roots, d.id.Key = id.Cert, id.Chain, id.Roots, id.Key
 	return nil
 }
+
+// RenewalDue reports whether the certificate's renewal window is open, or the
+// server asked for a renewal by RenewNow.
+func (d *PCDevice) RenewalDue() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.id.Cert == nil || d.state != PCEnrolled {
+		return false
+	}
+	period := pcIntOr(d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod"].Value, 42)
+	return d.renewNow || d.now().After(d.id.Cert.NotAfter.Add(-time.Duration(period)*24*time.Hour))
+}
