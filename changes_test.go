@@ -144,14 +144,27 @@ func TestLabelsDecide(t *testing.T) {
 		require.False(t, carries(), "any of b is missing")
 		set(b, keelson.Yes)
 		require.True(t, carries())
-		set(b, keelson.Unknown)
-		require.True(t, carries(), "unknown takes nothing away")
+		for _, l := range []mdm.LabelID{b, a, c} { // any of, all of, none of
+			set(l, keelson.Unknown)
+			require.True(t, carries(), "unknown takes nothing away")
+		}
 		set(c, keelson.Yes)
 		require.False(t, carries(), "excluded")
 		set(c, keelson.Unknown)
+		set(a, keelson.Yes)
+		set(b, keelson.Yes)
 		require.False(t, carries(), "unknown gives nothing")
 		set(c, keelson.No)
-		set(b, keelson.Yes)
+		require.True(t, carries())
+		set(c, keelson.Yes)
+		for _, l := range []mdm.LabelID{b, a} {
+			set(l, keelson.Unknown)
+			set(c, keelson.No)
+			require.False(t, carries(), "unknown gives nothing")
+			set(c, keelson.Yes)
+			set(l, keelson.Yes)
+		}
+		set(c, keelson.No)
 		require.True(t, carries())
 
 		x, err := w.Hosts().Explain(ctx, h, p.ID)

@@ -1,8 +1,10 @@
 package keelson
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,9 +29,10 @@ type MDM struct {
 	identity  *identity.Service
 	lifecycle *lifecycle.Service
 	profiles  *profiles.Engine
-	apple     *apple.Server   // nil when no Apple device can enroll
-	windows   *windows.Server // nil when no PC can enroll
-	ra        *scep.RA        // nil when there is no SCEP
+	apple     *apple.Server     // nil when no Apple device can enroll
+	windows   *windows.Server   // nil when no PC can enroll
+	ra        *scep.RA          // nil when there is no SCEP
+	authority *x509.Certificate // of which the RA is one; its own when it is the CA
 	seen      *seen
 	waker     *waker
 }
@@ -102,7 +105,10 @@ func (m *MDM) protocols(box *mdm.Box) (err error) {
 		if m.ra == nil {
 			return mdm.Errorf(mdm.CodeInvalid, "RA", "Apple devices enroll by SCEP, which needs an RSA key: set RA, or use a CA with an RSA key")
 		}
-		fingerprint := sha1.Sum(m.ra.Certificate.Raw) // what Apple's tools write
+		if m.authority, err = c.authorityOf(m.ra.Certificate); err != nil {
+			return err
+		}
+		fingerprint := sha1.Sum(m.authority.Raw) // what Apple's tools write
 		var signer *apple.Signer
 		if c.Signer.Certificate != nil {
 			signer = &apple.Signer{Certificate: c.Signer.Certificate, Key: c.Signer.Key, Chain: c.Signer.Chain}
@@ -143,6 +149,24 @@ func (c *Config) registrar() *scep.RA {
 		return nil
 	}
 	return &scep.RA{Certificate: own.Certificate(), Key: key}
+}
+
+// authorityOf is the CA of an RA: what a device has the fingerprint of, and beside
+// which alone Apple's client takes an RA.
+func (c *Config) authorityOf(ra *x509.Certificate) (*x509.Certificate, error) {
+	if bytes.Equal(ra.RawIssuer, ra.RawSubject) {
+		return ra, nil
+	}
+	roots, err := c.CA.Roots(context.Background(), mdm.DefaultTenant)
+	if err != nil {
+		return nil, fmt.Errorf("ask the CA for its roots: %w", err)
+	}
+	for _, root := range roots {
+		if ra.CheckSignatureFrom(root) == nil {
+			return root, nil
+		}
+	}
+	return nil, mdm.Errorf(mdm.CodeInvalid, "RA", "none of the CA's roots issued the RA's certificate, which Apple devices want: see identity/ca.CA.IssueRA")
 }
 
 // Run does the work that no request does: it plans hosts, delivers events,

@@ -68,20 +68,38 @@ func (m *MDM) registerWindows(mux *http.ServeMux) {
 
 // scep is the SCEP endpoint of a tenant.
 func (m *MDM) scep(t mdm.TenantID) http.Handler {
-	var chain []*x509.Certificate
-	if roots, err := m.c.CA.Roots(context.Background(), t); err == nil && m.c.RA.Certificate != nil {
-		chain = roots
+	chain, err := m.scepChain(t)
+	if err == nil {
+		var h *scep.Handler
+		if h, err = scep.New(*m.ra, scep.IssuerFunc(m.issue), &scep.Options{
+			Tenant: t, Chain: chain, Renewal: renewals{m, t}, Clock: m.c.Clock, Rand: m.c.Rand, Log: m.c.Log,
+		}); err == nil {
+			return h
+		}
 	}
-	h, err := scep.New(*m.ra, scep.IssuerFunc(m.issue), &scep.Options{
-		Tenant: t, Chain: chain, Renewal: renewals{m, t}, Clock: m.c.Clock, Rand: m.c.Rand, Log: m.c.Log,
+	m.c.Log.Error("SCEP cannot be served", "tenant", t, "error", err)
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "unavailable", http.StatusServiceUnavailable)
 	})
-	if err != nil {
-		m.c.Log.Error("SCEP cannot be served", "tenant", t, "error", err)
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "unavailable", http.StatusServiceUnavailable)
-		})
+}
+
+// scepChain is what GetCACert returns beside an RA: its CA, then the roots of the
+// tenant. Nil when the RA is the CA.
+func (m *MDM) scepChain(t mdm.TenantID) ([]*x509.Certificate, error) {
+	if m.authority.Equal(m.ra.Certificate) {
+		return nil, nil
 	}
-	return h
+	roots, err := m.c.CA.Roots(context.Background(), t)
+	if err != nil {
+		return nil, err
+	}
+	chain := []*x509.Certificate{m.authority}
+	for _, root := range roots {
+		if !root.Equal(m.authority) {
+			chain = append(chain, root)
+		}
+	}
+	return chain, nil
 }
 
 // issue is the seam from SCEP to identity.

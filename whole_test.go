@@ -64,8 +64,8 @@ func TestWhole(t *testing.T) {
 
 		phone := mdmtest.IPhone(t, w.link(), &mdmtest.AppleOptions{RootCAs: w.roots, Keys: w.pool.Key}).Enroll()
 		woken := make(chan struct{}, 100)
-		fake.OnPush(func(token string) {
-			if token == phone.PushToken() {
+		fake.OnPush(func(token, magic string) {
+			if phone.Pushed(token, magic) {
 				woken <- struct{}{}
 			}
 		})

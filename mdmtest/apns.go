@@ -38,7 +38,7 @@ type APNs struct {
 	hold     chan struct{} // non-nil while answers are held back
 	gone     map[string]time.Time
 	script   map[string][]APNsAnswer
-	hooks    []func(token string)
+	hooks    []func(token, magic string)
 	requests []APNsRequest
 	stats    APNsStats
 	conns    map[*apnsConn]struct{}
@@ -103,11 +103,11 @@ func (a *APNs) Stats() APNsStats {
 }
 
 // OnPush adds a hook that is called with the token, in lower-case hexadecimal,
-// of every push that is accepted, before it is answered: when a pusher reports
-// a push as delivered, the hook has run. Hooks run on the request's goroutine,
-// many at once; they should signal and return. A push that carries the wrong
-// magic reaches the hook as well; see [APNs.Pushes].
-func (a *APNs) OnPush(hook func(token string)) {
+// and the magic of every push that is accepted, before it is answered: when a
+// pusher reports a push as delivered, the hook has run. Hooks run on the
+// request's goroutine, many at once; they should signal and return. APNs does
+// not know what a device's magic is: that is for [Apple.Pushed].
+func (a *APNs) OnPush(hook func(token, magic string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.hooks = append(a.hooks, hook)

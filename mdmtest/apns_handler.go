@@ -49,7 +49,7 @@ func (a *APNs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	got.Status, got.Reason = answer.Status, answer.Reason
 	for _, hook := range a.record(got) {
-		hook(got.Token)
+		hook(got.Token, got.Magic)
 	}
 	reply(w, answer)
 }
@@ -127,7 +127,7 @@ func (a *APNs) scripted(token string) APNsAnswer {
 
 // record remembers a request and returns the hooks to call when it was
 // delivered.
-func (a *APNs) record(r APNsRequest) []func(string) {
+func (a *APNs) record(r APNsRequest) []func(token, magic string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.keep >= 0 {

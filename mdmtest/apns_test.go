@@ -165,10 +165,11 @@ func TestAPNsAnswersAsTold(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var woken []string
-	a.OnPush(func(token string) {
+	a.OnPush(func(token, magic string) {
 		mu.Lock()
 		defer mu.Unlock()
 		woken = append(woken, token)
+		require.Equal(t, "m", magic)
 	})
 	a.Gone("AA", time.UnixMilli(1454402113000))
 	a.Answer("bb", APNsAnswer{Status: 429, Reason: "TooManyRequests", RetryAfter: "7"})
@@ -312,4 +313,22 @@ func TestAPNsConnPutsGoAwayBetweenFrames(t *testing.T) {
 	require.Equal(t, 14, c.follow(stream[9:]))
 	c.wanted = false
 	require.Equal(t, 109, c.follow(stream[23:]))
+}
+
+// A device wakes on its own token with its own magic, and a wrong magic is the
+// server's fault.
+func TestPushedIsJudged(t *testing.T) {
+	s := newMDMServer(t)
+	mac := s.device(t, AppleMac)
+	require.False(t, mac.Pushed("", ""), "nobody pushes to a device that is not enrolled")
+	mac.Enroll()
+	require.True(t, mac.Pushed(mac.PushToken(), mac.PushMagic()))
+	require.False(t, mac.Pushed(strings.Repeat("0", 64), mac.PushMagic()), "of another device")
+	require.Empty(t, mac.Violations())
+	require.False(t, mac.Pushed(mac.PushToken(), strings.ToLower(mac.PushMagic())))
+	require.Contains(t, violationTexts(mac.TakeViolations()), "magic")
+	old := mac.PushToken()
+	mac.RotateToken()
+	require.False(t, mac.Pushed(old, ""))
+	require.Empty(t, mac.Violations())
 }

@@ -139,6 +139,21 @@ func (a *Apple) PushToken() string { return hex.EncodeToString(a.state().pushTok
 // PushMagic returns what a push has to carry as mdm; empty when PushToken is.
 func (a *Apple) PushMagic() string { return a.state().pushMagic }
 
+// Pushed tells the device of a push, as [APNs.OnPush] hears of it, and reports
+// whether that wakes it: not if the token is another's. A push to its own token
+// with a magic that is not its own is ignored, as on hardware, and a violation.
+func (a *Apple) Pushed(token, magic string) bool {
+	st := a.state()
+	switch {
+	case !st.enrolled || len(st.pushToken) == 0 || hex.EncodeToString(st.pushToken) != token:
+		return false
+	case st.pushMagic != magic:
+		a.violate("push", "the magic is not the one that goes with the token: no device wakes on that")
+		return false
+	}
+	return true
+}
+
 // LockPIN returns the PIN that a DeviceLock set, or "".
 func (a *Apple) LockPIN() string { return a.state().lockPIN }
 

@@ -78,6 +78,7 @@ func (a *Apple) newClient(key clientKey) *deviceClient {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if a.opts.HTTPClient == nil {
+		transport.TLSClientConfig.Time = a.opts.Clock
 		transport.TLSClientConfig.RootCAs = a.roots(key.enr)
 		transport.TLSClientConfig.InsecureSkipVerify = key.loopback
 	}

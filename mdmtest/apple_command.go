@@ -38,6 +38,11 @@ func (a *Apple) execute(ctx context.Context, cmd *command) (answer, error) {
 		ack.keys = keys
 		return ack, err
 	}
+	if _, known := commandSpecs[cmd.requestType]; known {
+		if err := a.judgeCommand(cmd); err != nil {
+			return ack, err
+		}
+	}
 	switch cmd.requestType {
 	case "InstallProfile":
 		return ack, a.installProfile(ctx, cmd.body)
@@ -53,9 +58,6 @@ func (a *Apple) execute(ctx context.Context, cmd *command) (answer, error) {
 	case "DeviceLock":
 		return a.deviceLock(cmd.body)
 	case "EraseDevice":
-		if err := a.need(rightErase, "erase the device"); err != nil {
-			return ack, err
-		}
 		ack.after = func(context.Context) error { a.Erase(); return nil }
 		return ack, nil
 	}
@@ -78,15 +80,15 @@ func badCommand(format string, args ...any) error {
 }
 
 func (a *Apple) installProfile(ctx context.Context, body map[string]any) error {
-	if err := a.need(rightInstall, "install profiles"); err != nil {
-		return err
-	}
-	raw, ok := body["Payload"].([]byte)
-	if !ok || len(raw) == 0 {
-		return badCommand("InstallProfile without a Payload of type data")
+	raw, _ := body["Payload"].([]byte) // judged
+	if len(raw) == 0 {
+		return badCommand("InstallProfile with an empty Payload")
 	}
 	p, err := parseProfile(raw)
 	if err != nil {
+		return err
+	}
+	if err := p.targets(a.kind); err != nil {
 		return err
 	}
 	if len(p.ofType(mdmPayloadType)) > 0 {
@@ -109,9 +111,6 @@ func (a *Apple) installProfile(ctx context.Context, body map[string]any) error {
 
 func (a *Apple) removeProfile(body map[string]any) (answer, error) {
 	ack := answer{status: statusAcknowledged}
-	if err := a.need(rightInstall, "remove profiles"); err != nil {
-		return ack, err
-	}
 	identifier := str(body, "Identifier")
 	if identifier == "" {
 		return ack, badCommand("RemoveProfile without an Identifier")
@@ -140,13 +139,7 @@ func (a *Apple) removeProfile(body map[string]any) (answer, error) {
 
 func (a *Apple) deviceLock(body map[string]any) (answer, error) {
 	ack := answer{status: statusAcknowledged}
-	if err := a.need(rightLock, "lock the device"); err != nil {
-		return ack, err
-	}
 	if pin, ok := body["PIN"].(string); ok && a.kind == AppleMac {
-		if len(pin) != 6 {
-			return ack, badCommand("DeviceLock with a PIN that has not six characters")
-		}
 		a.change(func(st *appleState) { st.lockPIN = pin })
 	}
 	if str(body, "Message") != "" || str(body, "PhoneNumber") != "" {

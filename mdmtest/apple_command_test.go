@@ -79,12 +79,26 @@ func TestInstallRefuses(t *testing.T) {
 	noMDM := simpleProfile("com.example.mdm")
 	otherMDM := s.enrollmentProfile()
 	otherMDM["PayloadIdentifier"] = "com.example.other"
+	ofPhones := simpleProfile("phones")
+	ofPhones["TargetDeviceType"] = 1
+	second := simpleProfile("second version")
+	payloadAt(second, 0)["PayloadVersion"] = 2
+	shared := simpleProfile("shared")
+	payloadAt(shared, 0)["PayloadUUID"] = shared["PayloadUUID"]
+	noCert := profileOf("cert", map[string]any{
+		"PayloadType": "com.apple.security.root", "PayloadIdentifier": "cert.root", "PayloadVersion": 1, "PayloadUUID": "1",
+		"PayloadContent": []byte("-----BEGIN CERTIFICATE-----"),
+	})
 	for _, c := range []struct {
 		name    string
 		payload any
 		code    uint64
 		status  string
 	}{
+		{"for another kind of device", marshal(t, ofPhones), 4001, "Error"},
+		{"a payload of version 2", marshal(t, second), 1001, "Error"},
+		{"one UUID for profile and payload", marshal(t, shared), 1007, "Error"},
+		{"a certificate that is none", marshal(t, noCert), 9000, "Error"},
 		{"garbage", []byte("garbage"), 1004, "Error"},
 		{"a property list that is none", []byte("<plist><dict>"), 1000, "Error"},
 		{"no PayloadUUID", marshal(t, broken), 1002, "Error"},
@@ -297,6 +311,51 @@ func TestDeviceLock(t *testing.T) {
 	mac.Poll()
 	require.Equal(t, "123456", mac.LockPIN())
 	require.Equal(t, "Success", s.last("Acknowledged").body["MessageResult"])
+}
+
+// What a command says wrongly is an error; what the device does not know of is
+// ignored, and a violation.
+func TestCommandsAreJudged(t *testing.T) {
+	for _, c := range []struct {
+		requestType string
+		keys        map[string]any
+		want        string // of the error that the server gets; empty when it gets none
+	}{
+		{"DeviceLock", map[string]any{"PIN": 123456}, "PIN has type integer"},
+		{"DeviceLock", map[string]any{"PIN": "12345"}, "six characters"},
+		{"EraseDevice", map[string]any{"PIN": "1234567"}, "six characters"},
+		{"EraseDevice", map[string]any{"ObliterationBehavior": "Never"}, "not one of"},
+		{"RemoveProfile", map[string]any{"Identifier": true}, "Identifier has type boolean"},
+		{"RemoveProfile", nil, "without Identifier"},
+		{"InstallProfile", map[string]any{"Payload": "text"}, "Payload has type string"},
+		{"DeviceInformation", map[string]any{"Queries": "UDID"}, "Queries has type string"},
+		{"DeviceInformation", map[string]any{"Queries": []any{1}}, "of type integer, not string"},
+		{"ProfileList", map[string]any{"ManagedOnly": "yes"}, "ManagedOnly has type string"},
+		{"ProfileList", map[string]any{"Managedonly": true}, ""},
+		{"DeviceLock", map[string]any{"PIN": "123456", "PhoneNumer": "1"}, ""},
+		{"EraseDevice", map[string]any{"PreserveDataPlan": true}, ""},
+	} {
+		s := newMDMServer(t)
+		mac := s.device(t, AppleMac).Enroll()
+		s.enqueue(c.requestType, c.keys)
+		require.Equal(t, 1, mac.Poll())
+		if c.want == "" {
+			require.Len(t, s.messages("Acknowledged"), 1)
+			require.Contains(t, violationTexts(mac.TakeViolations()), "does not have", "%v", c.keys)
+			continue
+		}
+		chain := s.last("CommandFormatError").body["ErrorChain"].([]any)[0].(map[string]any)
+		require.Contains(t, chain["LocalizedDescription"], c.want)
+	}
+
+	s := newMDMServer(t)
+	mac := s.device(t, AppleMac).Enroll()
+	uuid := s.enqueue("ProfileList", map[string]any{"RequestRequiresNetworkTether": true})
+	s.queue[0].raw = marshal(t, map[string]any{
+		"CommandUUID": uuid, "Command": map[string]any{"RequestType": "ProfileList"}, "Priority": 1,
+	})
+	mac.Poll()
+	require.Contains(t, violationTexts(mac.TakeViolations()), `the keys ["Priority"]`)
 }
 
 func TestEraseByCommand(t *testing.T) {

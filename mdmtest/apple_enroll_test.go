@@ -104,6 +104,12 @@ func TestEnrollmentProfileIsChecked(t *testing.T) {
 		{"PayloadVersion 2", top("PayloadVersion", 2), "PayloadVersion is 2"},
 		{"another PayloadType", top("PayloadType", "Profile"), "not Configuration"},
 		{"wrong scope", top("PayloadScope", "Everyone"), "neither System nor User"},
+		{"a person's profile", top("PayloadScope", "User"), "PayloadScope User"},
+		{"for phones", top("TargetDeviceType", 1), "device type 1"},
+		{"for nothing there is", top("TargetDeviceType", 7), "not one of 0 to 6"},
+		{"a scheme in capitals", mdm("ServerURL", "HTTPS://mdm.example.com/mdm"), "https://"},
+		{"pinned to nothing", mdm("ServerURLPinningCertificateUUIDs", []any{"0"}), "names no payload"},
+		{"PayloadContent of SCEP missing", func(p map[string]any) { delete(payloadAt(p, 1), "PayloadContent") }, "not a dictionary"},
 		{"encrypted", top("IsEncrypted", true), "encrypted"},
 		{"content not of dictionaries", top("PayloadContent", []any{"x"}), "not a dictionary"},
 		{"no MDM payload", func(p map[string]any) { p["PayloadContent"] = p["PayloadContent"].([]any)[1:] }, "no com.apple.mdm payload"},
@@ -174,12 +180,18 @@ func TestEnrollmentRemarksAreViolations(t *testing.T) {
 	payloadAt(s.profile, 0)["ServerURl"] = "https://misspelled.example.com"
 	payloadAt(s.profile, 0)["ServerCapabilities"] = []any{"com.apple.mdm.telepathy", capBootstrapToken, capBootstrapToken}
 	scepContent(s.profile)["KeyType"] = "RSA"
+	payloadAt(s.profile, 1)["Challenge"] = "outside"
+	s.profile["PayloadDisplayname"] = "misspelled"
+	delete(s.profile, "PayloadScope")
 	mac := s.device(t, AppleMac).Enroll()
 	texts := violationTexts(mac.TakeViolations())
 	require.Contains(t, texts, `"ServerURl" is not in the schema`)
 	require.Contains(t, texts, `"KeyType" is not in the schema`)
 	require.Contains(t, texts, `"com.apple.mdm.telepathy" is not in the schema`)
 	require.Contains(t, texts, "appears twice")
+	require.Contains(t, texts, `"Challenge" is not in the schema`)
+	require.Contains(t, texts, `"PayloadDisplayname" is not in the schema`)
+	require.Contains(t, texts, "PayloadScope is missing")
 	require.Contains(t, texts, "per-user-connections must be present")
 	require.Empty(t, mac.Violations())
 }

@@ -2,7 +2,6 @@ package mdmtest
 
 import (
 	"crypto/x509"
-	"encoding/asn1"
 	"net"
 	"net/url"
 	"regexp"
@@ -70,7 +69,11 @@ func parseEnrollment(raw []byte, kind AppleKind, loopback bool) (*enrollment, er
 	if err != nil {
 		return nil, err
 	}
-	e := &enrollment{profile: p}
+	if err := p.targets(kind); err != nil {
+		return nil, err
+	}
+	e := &enrollment{profile: p, roots: p.anchors}
+	e.remark("profile", p.unknown)
 	switch found := p.ofType(mdmPayloadType); len(found) {
 	case 0:
 		return nil, refuse(domainMDM, 12011, "the profile has no %s payload", mdmPayloadType)
@@ -87,19 +90,31 @@ func parseEnrollment(raw []byte, kind AppleKind, loopback bool) (*enrollment, er
 	if err := e.checkMDM(kind, loopback); err != nil {
 		return nil, err
 	}
-	if err := e.checkIdentity(); err != nil {
-		return nil, err
+	if kind == AppleMac {
+		if err := e.checkScope(); err != nil {
+			return nil, err
+		}
 	}
-	if e.roots, err = p.certificates(); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return e, e.checkIdentity()
 }
 
 func (e *enrollment) remark(where string, unknown []string) {
 	for _, key := range unknown {
 		e.remarks = append(e.remarks, where+": the key "+strconv.Quote(key)+" is not in the schema")
 	}
+}
+
+// checkScope holds the MDM payload to the device channel of a Mac, which is the
+// only one that the schema gives it. Where no scope is said, a profile that a
+// person opens is taken for that person's.
+func (e *enrollment) checkScope() error {
+	switch e.profile.dict["PayloadScope"] {
+	case "User":
+		return refuse(domainMDM, 12011, "a %s payload in a profile with PayloadScope User", mdmPayloadType)
+	case nil:
+		e.remarks = append(e.remarks, "profile: PayloadScope is missing; a Mac is enrolled by a profile of the System")
+	}
+	return nil
 }
 
 func (e *enrollment) checkMDM(kind AppleKind, loopback bool) error {
@@ -130,6 +145,13 @@ func (e *enrollment) checkMDM(kind AppleKind, loopback bool) error {
 	case rights&provisioningWrite != 0 && rights&provisioningRight == 0:
 		return refuse(domainMDM, 12000, "AccessRights %d has 128 (install provisioning profiles) without 64 (inspect them)", rights)
 	}
+	for _, key := range []string{"ServerURLPinningCertificateUUIDs", "CheckInURLPinningCertificateUUIDs"} {
+		for _, uuid := range anys(e.mdm, key) {
+			if !slices.ContainsFunc(e.profile.payloads, func(pl map[string]any) bool { return pl["PayloadUUID"] == uuid }) {
+				return refuse(domainMDM, 12016, "%s: %v names no payload of the profile", key, uuid)
+			}
+		}
+	}
 	seen := make(map[string]bool)
 	for _, c := range strs(e.mdm, "ServerCapabilities") {
 		if c != capPerUser && c != capBootstrapToken && c != capGetToken {
@@ -153,7 +175,7 @@ func checkURL(raw, key string, loopback bool) error {
 	case err != nil || u.Hostname() == "":
 		return refuse(domainMDM, 12011, "%s %q is not a URL with a host", key, raw)
 	case u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
-	case u.Scheme != "https":
+	case !strings.HasPrefix(raw, "https://"): // in lower case, says the schema
 		return refuse(domainMDM, 12011, "%s %q does not begin with https://", key, raw)
 	}
 	if u.Fragment != "" || strings.Contains(raw, "#") {
@@ -168,55 +190,6 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-// checkIdentity finds the payload that IdentityCertificateUUID names.
-func (e *enrollment) checkIdentity() error {
-	want := str(e.mdm, "IdentityCertificateUUID")
-	if !identityUUIDFormat.MatchString(want) {
-		return refuse(domainMDM, 12011, "IdentityCertificateUUID %q is not a UUID", want)
-	}
-	i := slices.IndexFunc(e.profile.payloads, func(pl map[string]any) bool { return str(pl, "PayloadUUID") == want })
-	if i < 0 {
-		return refuse(domainMDM, 12016, "IdentityCertificateUUID %q names no payload of the profile", want)
-	}
-	payload := e.profile.payloads[i]
-	if t := str(payload, "PayloadType"); t != scepPayloadType {
-		return refuse(domainMDM, 12016, "IdentityCertificateUUID names a payload of type %s; the simulator gets its identity over SCEP", t)
-	}
-	content, ok := payload["PayloadContent"].(map[string]any)
-	if !ok {
-		return refuse(domainProfile, 1002, "%s: PayloadContent is not a dictionary", scepPayloadType)
-	}
-	unknown, err := checkKeys(content, scepPayloadType, scepKeys)
-	if err != nil {
-		return err
-	}
-	e.remark(scepPayloadType, unknown)
-	e.scep = content
-	if u, err := url.Parse(str(content, "URL")); err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return refuse(domainProfile, 1010, "%s: URL %q is not an HTTP URL", scepPayloadType, str(content, "URL"))
-	}
-	if t, ok := content["Key Type"]; ok && t != "RSA" {
-		return refuse(domainProfile, 1010, "%s: Key Type is %q; only RSA exists", scepPayloadType, t)
-	}
-	size, given := asInt(content["Keysize"])
-	if !given {
-		size = 1024 // the schema's default
-	}
-	if size != 2048 && size != 4096 {
-		return refuse(domainProfile, 1010, "%s: a key of %d bits (absent means 1024); set Keysize to 2048 or 4096", scepPayloadType, size)
-	}
-	if usage, ok := asInt(content["Key Usage"]); ok && usage&^5 != 0 {
-		return refuse(domainProfile, 1010, "%s: Key Usage %d is not a sum of 1 and 4", scepPayloadType, usage)
-	}
-	if _, err := subjectRDN(content["Subject"]); err != nil {
-		return err
-	}
-	if fp, ok := content["CAFingerprint"].([]byte); ok && fingerprint(len(fp), nil) == nil {
-		return refuse(domainProfile, 1010, "%s: CAFingerprint of %d bytes is no MD5, SHA-1, SHA-256 or SHA-512", scepPayloadType, len(fp))
-	}
-	return nil
 }
 
 // checkReplacement refuses a new MDM payload that differs from the installed
@@ -240,71 +213,4 @@ func (e *enrollment) checkReplacement(next *enrollment) error {
 		return refuse(domainMDM, 12012, "the capability %s must be neither added nor removed", capPerUser)
 	}
 	return nil
-}
-
-// subjectRDN turns the Subject of a SCEP payload into a DER name; nil if the
-// payload has none.
-func subjectRDN(v any) ([]byte, error) {
-	list, ok := v.([]any)
-	if !ok {
-		return nil, nil
-	}
-	malformed := refuse(domainProfile, 1010, "%s: Subject is not an array of arrays of OID and value", scepPayloadType)
-	type pair struct {
-		Type  asn1.ObjectIdentifier
-		Value string
-	}
-	type set []pair
-	var rdns []asn1.RawValue
-	for _, rdn := range list {
-		pairs, ok := rdn.([]any)
-		if !ok || len(pairs) == 0 {
-			return nil, malformed
-		}
-		var s set
-		for _, p := range pairs {
-			kv, ok := p.([]any)
-			if !ok || len(kv) != 2 {
-				return nil, malformed
-			}
-			name, ok1 := kv[0].(string)
-			value, ok2 := kv[1].(string)
-			oid := attributeOID(name)
-			if !ok1 || !ok2 || oid == nil {
-				return nil, malformed
-			}
-			s = append(s, pair{Type: oid, Value: value})
-		}
-		der, err := asn1.MarshalWithParams(s, "set")
-		if err != nil {
-			return nil, malformed
-		}
-		rdns = append(rdns, asn1.RawValue{FullBytes: der})
-	}
-	der, err := asn1.Marshal(rdns)
-	if err != nil {
-		return nil, malformed
-	}
-	return der, nil
-}
-
-// attributeOID resolves a shortcut of the schema or a dotted number; nil if
-// neither.
-func attributeOID(name string) asn1.ObjectIdentifier {
-	shortcuts := map[string]int{"CN": 3, "C": 6, "L": 7, "ST": 8, "O": 10, "OU": 11}
-	if n, ok := shortcuts[name]; ok {
-		return asn1.ObjectIdentifier{2, 5, 4, n}
-	}
-	var oid asn1.ObjectIdentifier
-	for part := range strings.SplitSeq(name, ".") {
-		n, err := strconv.Atoi(part)
-		if err != nil || n < 0 {
-			return nil
-		}
-		oid = append(oid, n)
-	}
-	if len(oid) < 2 {
-		return nil
-	}
-	return oid
 }

@@ -86,6 +86,8 @@ const (
 	domainProfile   = "MCProfileErrorDomain"
 	domainInstall   = "MCInstallationErrorDomain"
 	domainMDMClient = "MDMClientError" // Macs
+
+	domainCertificate = "MCCertificateErrorDomain"
 )
 
 // StatusError is an HTTP response whose status was not 200.

@@ -21,6 +21,7 @@ const (
 // httpReply is a response, read completely.
 type httpReply struct {
 	status      int
+	rawType     string // the Content-Type as it came
 	contentType string // the media type, without parameters
 	body        []byte
 }
@@ -53,7 +54,7 @@ func (a *Apple) do(client *http.Client, req *http.Request, during string) (*http
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	a.opts.Logger.DebugContext(req.Context(), "mdmtest: request", "udid", a.opts.UDID, "during", during,
 		"url", req.URL.Redacted(), "status", resp.StatusCode, "bytes", len(body))
-	return &httpReply{status: resp.StatusCode, contentType: media, body: body}, nil
+	return &httpReply{status: resp.StatusCode, rawType: resp.Header.Get("Content-Type"), contentType: media, body: body}, nil
 }
 
 // get is for enrollment profiles and SCEP.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // command is one that the server handed out.
@@ -14,6 +16,7 @@ type command struct {
 	requestType string
 	body        map[string]any // the Command dictionary
 	hash        string
+	extra       []string // keys beside CommandUUID and Command
 }
 
 // answer is what the device says to a command.
@@ -40,7 +43,9 @@ func (a *Apple) Poll(ctx context.Context) (handled int, err error) {
 	msg := map[string]any{"UDID": a.UDID(), "Status": statusIdle}
 	during := statusIdle
 	var open *sightingRef // the command that msg reports on
-	var declined string   // the command answered with NotNow just now
+	// What was declined since a command was last carried out. Apple lets a server
+	// go on with other commands only: it may retry when the device polls anew.
+	declined := make(map[string]bool)
 	for {
 		s, err := a.enrolledSender()
 		if err != nil {
@@ -65,8 +70,8 @@ func (a *Apple) Poll(ctx context.Context) (handled int, err error) {
 			a.dropped(reply, true, LossOfCommand.String())
 			return handled, nil
 		}
-		if cmd.uuid == declined {
-			a.violate(during, "the command %s came again right after NotNow; it has to wait for the next Idle, or for another command", cmd.uuid)
+		if declined[cmd.uuid] {
+			a.violate(during, "the command %s came again after NotNow; it has to wait for the next Idle, or until another command was carried out", cmd.uuid)
 			return handled, fmt.Errorf("the server repeats the command %s after NotNow", cmd.uuid)
 		}
 		if handled >= a.opts.MaxCommands {
@@ -77,8 +82,10 @@ func (a *Apple) Poll(ctx context.Context) (handled int, err error) {
 			At: a.Now(), Hash: cmd.hash, Status: ans.status, ErrorChain: ans.chain, Fate: FateOpen,
 		})
 		handled++
-		if declined = ""; ans.status == statusNotNow {
-			declined = cmd.uuid
+		if ans.status == statusNotNow {
+			declined[cmd.uuid] = true
+		} else {
+			clear(declined)
 		}
 		if a.takesLoss(LossBeforeSend) {
 			a.rec.update(ref, func(g *Sighting) {
@@ -168,6 +175,9 @@ func (a *Apple) readCommand(during string, reply *httpReply) (*command, error) {
 		a.violate(during, "the response is not a command: %s", err)
 		return nil, fmt.Errorf("the response to %s is not a command: %w", during, err)
 	}
+	if len(cmd.extra) > 0 {
+		a.violate(during, "the command %s has the keys %q beside CommandUUID and Command", cmd.uuid, cmd.extra)
+	}
 	return cmd, nil
 }
 
@@ -200,6 +210,11 @@ func parseCommand(body []byte) (*command, error) {
 		return nil, errors.New("no RequestType")
 	}
 	cmd.body = inner
+	for _, key := range slices.Sorted(maps.Keys(dict)) {
+		if key != "CommandUUID" && key != "Command" {
+			cmd.extra = append(cmd.extra, key)
+		}
+	}
 	canonical, err := encodePlist(inner) // keys are sorted
 	if err != nil {
 		return nil, err

@@ -217,7 +217,24 @@ func TestRepeatAfterNotNow(t *testing.T) {
 	mac.NotNow(100)
 	_, err := mac.Apple.Poll(t.Context())
 	require.ErrorContains(t, err, "after NotNow")
-	require.Contains(t, violationTexts(mac.TakeViolations()), "right after NotNow")
+	require.Contains(t, violationTexts(mac.TakeViolations()), "came again after NotNow")
+}
+
+// Two commands that are declined do not take turns: only what was carried out in
+// between makes room for another try.
+func TestDeclinedCommandsTakeNoTurns(t *testing.T) {
+	s := newMDMServer(t) // it skips the one that was declined last, and no other
+	mac := s.device(t, AppleMac).Enroll()
+	mac.NotNowFor("ProfileList", -1)
+	s.enqueue("ProfileList", nil)
+	s.enqueue("DeviceInformation", map[string]any{"Queries": []any{"UDID"}})
+	require.Equal(t, 3, mac.Poll(), "another was carried out in between")
+
+	s.enqueue("ProfileList", nil)
+	n, err := mac.Apple.Poll(t.Context())
+	require.ErrorContains(t, err, "after NotNow")
+	require.Equal(t, 2, n)
+	require.Len(t, mac.TakeViolations(), 1)
 }
 
 func TestCanceledContext(t *testing.T) {

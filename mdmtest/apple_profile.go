@@ -3,7 +3,6 @@ package mdmtest
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
 	"time"
 )
 
@@ -12,7 +11,9 @@ type configProfile struct {
 	raw      []byte // as delivered, signature and all
 	signers  []*x509.Certificate
 	dict     map[string]any
+	unknown  []string // top-level keys that the schema does not know
 	payloads []map[string]any
+	anchors  []*x509.Certificate // of the certificate payloads
 }
 
 func (p *configProfile) identifier() string { return str(p.dict, "PayloadIdentifier") }
@@ -73,15 +74,16 @@ func parseProfile(raw []byte) (*configProfile, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	return p, nil
+	p.anchors, err = p.certificates()
+	return p, err
 }
 
 func looksLikeXML(raw []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("<"))
 }
 
-func (p *configProfile) check() error {
-	if _, err := checkKeys(p.dict, "profile", topLevelKeys); err != nil {
+func (p *configProfile) check() (err error) {
+	if p.unknown, err = checkKeys(p.dict, "profile", topLevelKeys); err != nil {
 		return err
 	}
 	if str(p.dict, "PayloadType") != "Configuration" {
@@ -96,6 +98,9 @@ func (p *configProfile) check() error {
 	if scope, ok := p.dict["PayloadScope"]; ok && scope != "System" && scope != "User" {
 		return refuse(domainProfile, 1010, "profile: PayloadScope is %q, neither System nor User", scope)
 	}
+	if target, ok := asInt(p.dict["TargetDeviceType"]); ok && (target < 0 || target > 6) {
+		return refuse(domainProfile, 1010, "profile: TargetDeviceType %d is not one of 0 to 6", target)
+	}
 	if flag(p.dict, "IsEncrypted") {
 		return refuse(domainProfile, 1006, "profile: the simulator cannot read encrypted profiles")
 	}
@@ -103,7 +108,7 @@ func (p *configProfile) check() error {
 	if !ok {
 		return refuse(domainProfile, 1002, "profile: the required key %q is missing", "PayloadContent")
 	}
-	uuids, identifiers := make(map[string]bool), make(map[string]bool)
+	uuids, identifiers := map[string]bool{p.uuid(): true}, make(map[string]bool)
 	for _, v := range list {
 		pl, ok := v.(map[string]any)
 		if !ok {
@@ -113,8 +118,8 @@ func (p *configProfile) check() error {
 		if _, err := checkKeys(pl, where, commonKeys); err != nil {
 			return err
 		}
-		if v, _ := asInt(pl["PayloadVersion"]); v < 1 {
-			return refuse(domainProfile, 1001, "%s: PayloadVersion is %d", where, v)
+		if v, _ := asInt(pl["PayloadVersion"]); v != 1 {
+			return refuse(domainProfile, 1001, "%s: PayloadVersion is %d, not 1", where, v)
 		}
 		id, uuid := str(pl, "PayloadIdentifier"), str(pl, "PayloadUUID")
 		switch {
@@ -131,6 +136,15 @@ func (p *configProfile) check() error {
 	return nil
 }
 
+// targets refuses a profile that says it is for another kind of device.
+func (p *configProfile) targets(kind AppleKind) error {
+	own := map[AppleKind]int64{AppleIPhone: 1, AppleMac: 5}[kind]
+	if target, ok := asInt(p.dict["TargetDeviceType"]); ok && target != 0 && target != own {
+		return refuse(domainInstall, 4001, "the profile is for the device type %d, and this is a %s", target, kind)
+	}
+	return nil
+}
+
 // certificates returns the anchors in the certificate payloads of the profile.
 func (p *configProfile) certificates() ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
@@ -142,7 +156,7 @@ func (p *configProfile) certificates() ([]*x509.Certificate, error) {
 			}
 			cert, err := x509.ParseCertificate(der)
 			if err != nil {
-				return nil, refuse(domainProfile, 1010, "%s: PayloadContent is not a DER certificate: %w", t, errors.Unwrap(err))
+				return nil, refuse(domainCertificate, 9000, "%s: PayloadContent is not a DER certificate: %w", t, err)
 			}
 			out = append(out, cert)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -19,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/smallstep/scep"
 	"github.com/smallstep/scep/x509util"
 )
 
@@ -31,6 +31,8 @@ const scepAttempts = 3
 // Attributes of SCEP messages (RFC 8894 3.2).
 var (
 	oidSCEPMessageType   = asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 2}
+	oidSCEPStatus        = asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 3}
+	oidSCEPFailInfo      = asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 4}
 	oidSCEPSenderNonce   = asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 5}
 	oidSCEPTransactionID = asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 7}
 )
@@ -97,20 +99,26 @@ func (r *scepRun) getCACert(ctx context.Context) error {
 	if r.ca, err = readCACert(reply); err != nil {
 		return &SCEPError{Text: "GetCACert", Err: err}
 	}
-	if want := "application/x-x509-ca-" + map[bool]string{true: "ra-cert", false: "cert"}[r.ca.degenerate]; reply.contentType != want {
-		r.a.violate(during, "content type %q, not %q", reply.contentType, want)
+	if !r.ca.validAt(r.a.Now()) {
+		return &SCEPError{Text: "GetCACert: the CA or the RA is expired, or not valid yet"}
 	}
-	if fp, ok := r.enr.scep["CAFingerprint"].([]byte); ok && !r.ca.matches(fp) {
-		return &SCEPError{Text: "no certificate of the CA has the fingerprint that the profile gives"}
+	fp, given := r.enr.scep["CAFingerprint"].([]byte)
+	if given && !bytes.Equal(fingerprint(len(fp), r.ca.ca.Raw), fp) {
+		return &SCEPError{Text: "the CA has not the fingerprint that the profile gives"}
+	}
+	if given && len(fp) > sha1.Size && r.ca.signer != r.ca.ca {
+		r.a.violate(during, "CAFingerprint has %d bytes; beside an RA, Apple's client compares MD5 and SHA-1 only", len(fp))
 	}
 	return nil
 }
 
-// getCACaps asks what the server can do (RFC 8894 3.5.1). The device uses
-// AES-128-CBC and SHA-256 in any case, which the RFC makes mandatory.
+// getCACaps asks what the server can do (RFC 8894 3.5.2) and reads it as Apple's
+// client does: a capability is a line of exactly that text, and SCEPStandard
+// stands for no other. The device uses AES-128-CBC and SHA-256 in any case;
+// hardware to which they are not named falls back to 3DES and SHA-1.
 func (r *scepRun) getCACaps(ctx context.Context) error {
 	const during = "SCEP GetCACaps"
-	reply, err := r.a.get(ctx, r.operation("GetCACaps", ""), r.enr, during)
+	reply, err := r.a.get(ctx, r.operation("GetCACaps", str(r.enr.scep, "Name")), r.enr, during)
 	if err != nil {
 		return err
 	}
@@ -118,11 +126,11 @@ func (r *scepRun) getCACaps(ctx context.Context) error {
 		return err
 	}
 	r.caps = make(map[string]bool)
-	for word := range strings.FieldsSeq(string(reply.body)) {
-		r.caps[strings.ToLower(word)] = true
+	for line := range strings.Lines(string(reply.body)) {
+		r.caps[strings.TrimRight(line, "\r\n")] = true
 	}
-	if !r.caps["scepstandard"] && !(r.caps["aes"] && r.caps["sha-256"]) {
-		r.a.violate(during, "neither SCEPStandard nor both AES and SHA-256 among the capabilities %q", strings.Fields(string(reply.body)))
+	if !r.caps["AES"] || !r.caps["SHA-256"] {
+		r.a.violate(during, "AES and SHA-256 are not both among the capabilities %q, each in a line of its own", string(reply.body))
 	}
 	return nil
 }
@@ -220,7 +228,7 @@ func (r *scepRun) enroll(ctx context.Context) (*x509.Certificate, error) {
 // 3.3.3).
 func (r *scepRun) poll(messageType string) (string, []byte, error) {
 	content, err := asn1.Marshal(struct{ Issuer, Subject asn1.RawValue }{
-		asn1.RawValue{FullBytes: r.ca.issuer().RawSubject},
+		asn1.RawValue{FullBytes: r.ca.ca.RawSubject},
 		asn1.RawValue{FullBytes: r.csr.RawSubject},
 	})
 	return messageType, content, err
@@ -229,7 +237,7 @@ func (r *scepRun) poll(messageType string) (string, []byte, error) {
 // operate sends one PKIOperation and reads the certificate from the reply.
 func (r *scepRun) operate(ctx context.Context, messageType string, content []byte) (*x509.Certificate, error) {
 	const during = "SCEP PKIOperation"
-	enveloped, err := encryptCMS(content, r.ca.recipient())
+	enveloped, err := encryptCMS(content, r.ca.recipient)
 	if err != nil {
 		return nil, &SCEPError{Text: "encrypt the request", Err: err}
 	}
@@ -266,7 +274,7 @@ func printable(s string) asn1.RawValue {
 
 // send posts the message if the server can, and else puts it into the URL.
 func (r *scepRun) send(ctx context.Context, message []byte, during string) (*httpReply, error) {
-	if !r.caps["postpkioperation"] && !r.caps["scepstandard"] {
+	if !r.caps["POSTPKIOperation"] {
 		return r.a.get(ctx, r.operation("PKIOperation", base64.StdEncoding.EncodeToString(message)), r.enr, during)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.operation("PKIOperation", ""), bytes.NewReader(message))
@@ -277,50 +285,21 @@ func (r *scepRun) send(ctx context.Context, message []byte, during string) (*htt
 	return r.a.do(r.a.client(r.url, nil, r.enr, true), req, during)
 }
 
-var errPending = errors.New("pending")
-
-// read checks a CertRep (RFC 8894 3.3.2) and takes the certificate out.
-func (r *scepRun) read(body, nonce []byte, during string) (*x509.Certificate, error) {
-	broken := func(format string, args ...any) error {
-		err := fmt.Errorf(format, args...)
-		r.a.violate(during, "%s", err)
-		return &SCEPError{Text: "the reply is not a valid CertRep", Err: err}
+// addAltNames puts the names of the SCEP payload into the request. Each may be a
+// string or an array of them. ntPrincipalName is left out.
+func addAltNames(csr *x509.CertificateRequest, v any) {
+	names, _ := v.(map[string]any)
+	each := func(key string) []string {
+		if s, ok := names[key].(string); ok {
+			return []string{s}
+		}
+		return strs(names, key)
 	}
-	p7, err := parseCMS(body)
-	if err != nil {
-		return nil, broken("CMS: %w", err)
+	csr.DNSNames = each("dNSName")
+	csr.EmailAddresses = each("rfc822Name")
+	for _, raw := range each("uniformResourceIdentifier") {
+		if u, err := url.Parse(raw); err == nil {
+			csr.URIs = append(csr.URIs, u)
+		}
 	}
-	var msg *scep.PKIMessage
-	if err := guard(func() (err error) {
-		msg, err = scep.ParsePKIMessage(body, scep.WithCACerts(r.ca.certs))
-		return err
-	}); err != nil {
-		return nil, broken("not signed by the CA, or attributes are missing: %w", err)
-	}
-	if msg.MessageType != scep.CertRep {
-		return nil, broken("messageType %q, not 3", string(msg.MessageType))
-	}
-	if string(msg.TransactionID) != r.tid {
-		return nil, broken("transactionID %q is not that of the request", string(msg.TransactionID))
-	}
-	if !bytes.Equal(msg.RecipientNonce, nonce) {
-		return nil, broken("recipientNonce is not the senderNonce of the request")
-	}
-	if alg := p7.Signers[0].DigestAlgorithm.Algorithm; !alg.Equal(oidSHA256) {
-		r.a.violate(during, "the reply is signed with digest %v, although the request used SHA-256", alg)
-	}
-	switch msg.PKIStatus {
-	case scep.PENDING:
-		return nil, errPending
-	case scep.FAILURE:
-		return nil, &SCEPError{FailInfo: string(msg.FailInfo), Text: "the CA refused with failInfo " + string(msg.FailInfo)}
-	}
-	if alg, err := envelopeCipher(p7.Content); err == nil && alg.Equal(oidDESCBC) {
-		r.a.violate(during, "the certificate is encrypted with single DES, although the request used AES")
-	}
-	cert, err := r.open(p7.Content)
-	if err != nil {
-		return nil, broken("%w", err)
-	}
-	return cert, nil
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +193,9 @@ func TestSCEPRepliesAreJudged(t *testing.T) {
 			})
 		}, "not issued by the CA"},
 		{"echoed request", func(s *mdmServer) { reply(s, func(m *scep.PKIMessage) []byte { return m.Raw }) }, "not signed by the CA"},
+		{"not the first certificate", func(s *mdmServer) {
+			reply(s, func(m *scep.PKIMessage) []byte { return s.certRep(m, s.ca.cert, s.issue(m)) })
+		}, "the first of the 2 certificates"},
 		{"certificate for another key", func(s *mdmServer) {
 			other, err := generateKey(t.Context(), 2048)
 			require.NoError(t, err)
@@ -236,23 +241,24 @@ func TestSCEPModuleDefaultsAreViolations(t *testing.T) {
 	s.caps = "POSTPKIOperation"
 	mac := s.device(t, AppleMac).Enroll()
 	texts := violationTexts(mac.TakeViolations())
-	require.Contains(t, texts, "neither SCEPStandard")
+	require.Contains(t, texts, "AES and SHA-256 are not both")
 	require.Contains(t, texts, "content type")
 	require.Contains(t, texts, "single DES")
 	require.Contains(t, texts, "although the request used SHA-256")
 }
 
-func TestSCEPWithARegistrationAuthority(t *testing.T) {
-	s := newMDMServer(t)
+// withRA puts a registration authority before the CA: it decrypts and signs, the
+// CA issues.
+func (s *mdmServer) withRA(usage x509.KeyUsage) *identity {
 	ca := s.ca
 	ra := mustIssue(ca, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "Test RA"}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		Subject: pkix.Name{CommonName: "Test RA"}, KeyUsage: usage,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	})
-	both, err := scep.DegenerateCertificates([]*x509.Certificate{ra.cert, ca.cert})
-	require.NoError(t, err)
-	s.caCerts = func() ([]byte, string) { return both, "application/x-x509-ca-ra-cert" }
-	s.ca = ra // decrypts and signs, while the CA issues
+	s.caCerts = func() ([]byte, string) {
+		return certsOnly(ra.cert, ca.cert), "application/x-x509-ca-ra-cert"
+	}
+	s.ca = ra
 	s.scepReply = func(w http.ResponseWriter, _ *http.Request, msg *scep.PKIMessage) bool {
 		s.ca = ca
 		leaf := s.issue(msg)
@@ -260,30 +266,181 @@ func TestSCEPWithARegistrationAuthority(t *testing.T) {
 		w.Write(s.certRep(msg, leaf))
 		return true
 	}
-	require.NoError(t, s.device(t, AppleMac).Apple.Prepare(t.Context()))
+	return ra
+}
+
+// certsOnly is degenerate CMS.
+func certsOnly(certs ...*x509.Certificate) []byte {
+	der, err := scep.DegenerateCertificates(certs)
+	if err != nil {
+		panic(err)
+	}
+	return der
+}
+
+const raUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+
+func TestSCEPWithARegistrationAuthority(t *testing.T) {
+	prepare := func(s *mdmServer) (*AppleDevice, error) {
+		mac := s.device(t, AppleMac)
+		return mac, mac.Apple.Prepare(t.Context())
+	}
+	s := newMDMServer(t)
+	ca := s.ca
+	ra := s.withRA(raUsage)
+	ofCA, ofRA := sha1.Sum(ca.cert.Raw), sha1.Sum(ra.cert.Raw)
+	scepContent(s.profile)["CAFingerprint"] = ofCA[:]
+	_, err := prepare(s)
+	require.NoError(t, err)
+
+	scepContent(s.profile)["CAFingerprint"] = ofRA[:]
+	_, err = prepare(s)
+	require.ErrorContains(t, err, "fingerprint", "that of the RA is not what a device compares")
+
+	long := sha256.Sum256(ca.cert.Raw)
+	scepContent(s.profile)["CAFingerprint"] = long[:]
+	mac, err := prepare(s)
+	require.NoError(t, err)
+	require.Contains(t, violationTexts(mac.TakeViolations()), "MD5 and SHA-1 only")
+
+	t.Run("two of them", func(t *testing.T) {
+		s := newMDMServer(t)
+		ca := s.ca
+		decrypts := s.withRA(x509.KeyUsageKeyEncipherment)
+		signs := mustIssue(ca, &x509.Certificate{
+			Subject: pkix.Name{CommonName: "Test RA"}, KeyUsage: x509.KeyUsageDigitalSignature,
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		})
+		s.caCerts = func() ([]byte, string) {
+			return certsOnly(decrypts.cert, signs.cert, ca.cert), "application/x-x509-ca-ra-cert"
+		}
+		s.scepReply = func(w http.ResponseWriter, _ *http.Request, msg *scep.PKIMessage) bool {
+			s.ca = ca
+			leaf := s.issue(msg)
+			s.ca = signs
+			w.Write(s.certRep(msg, leaf))
+			s.ca = decrypts
+			return true
+		}
+		_, err := prepare(s)
+		require.NoError(t, err)
+	})
+	t.Run("the CA answers in its place", func(t *testing.T) {
+		s := newMDMServer(t)
+		ca := s.ca
+		ra := s.withRA(raUsage)
+		s.scepReply = func(w http.ResponseWriter, _ *http.Request, msg *scep.PKIMessage) bool {
+			s.ca = ca
+			w.Write(s.certRep(msg, s.issue(msg)))
+			s.ca = ra
+			return true
+		}
+		mac, err := prepare(s)
+		require.ErrorContains(t, err, "where there is an RA by that")
+		require.NotEmpty(t, mac.TakeViolations())
+	})
 }
 
 func TestGetCACertIsJudged(t *testing.T) {
+	const one, both = "application/x-x509-ca-cert", "application/x-x509-ca-ra-cert"
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
 	ec, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	require.NoError(t, err)
-	none, err := scep.DegenerateCertificates(nil)
-	require.NoError(t, err)
-	for name, body := range map[string][]byte{"garbage": []byte("x"), "elliptic": ec, "none": none} {
-		t.Run(name, func(t *testing.T) {
+	ca := testCA()
+	issued := func(usage x509.KeyUsage, until time.Duration) *x509.Certificate {
+		return mustIssue(ca, &x509.Certificate{
+			Subject: pkix.Name{CommonName: "Test RA"}, KeyUsage: usage,
+			NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(until),
+		}).cert
+	}
+	other := mustIssue(nil, &x509.Certificate{Subject: pkix.Name{CommonName: "Other"}, IsCA: true, BasicConstraintsValid: true})
+	for _, c := range []struct {
+		name, contentType string
+		body              []byte
+		want              string
+	}{
+		{"garbage", one, []byte("x"), "certificate of the CA"},
+		{"elliptic", one, ec, "RSA key"},
+		{"a parameter", one + "; charset=utf-8", ca.cert.Raw, "content type"},
+		{"no type", "application/octet-stream", ca.cert.Raw, "content type"},
+		{"one in the other form", both, ca.cert.Raw, "CA and RA"},
+		{"the other in one form", one, certsOnly(ca.cert), "certificate of the CA"},
+		{"none", both, certsOnly(), "no RA"},
+		{"no RA", both, certsOnly(ca.cert), "no RA"},
+		{"an RA without its CA", both, certsOnly(issued(raUsage, time.Hour)), "no RA"},
+		{"an RA of another CA", both, certsOnly(issued(raUsage, time.Hour), other.cert), "no RA"},
+		{"an RA that only signs", both, certsOnly(issued(x509.KeyUsageDigitalSignature, time.Hour), ca.cert), "no RA"},
+		{"an expired RA", both, certsOnly(issued(raUsage, -time.Hour), ca.cert), "expired"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			s := newMDMServer(t)
-			s.caCerts = func() ([]byte, string) { return body, "application/x-x509-ca-cert" }
+			s.caCerts = func() ([]byte, string) { return c.body, c.contentType }
 			var broken *SCEPError
 			require.ErrorAs(t, s.device(t, AppleMac).Apple.Enroll(t.Context()), &broken)
+			require.ErrorContains(t, broken, c.want)
 			require.Empty(t, s.scepRequests())
 		})
 	}
-	s := newMDMServer(t)
-	s.caCerts = func() ([]byte, string) { return s.ca.cert.Raw, "application/x-x509-ca-ra-cert" }
-	mac := s.device(t, AppleMac).Enroll()
-	require.Contains(t, violationTexts(mac.TakeViolations()), "application/x-x509-ca-cert")
+}
+
+// A capability is a line of exactly that text, and stands for no other.
+func TestGetCACapsIsJudged(t *testing.T) {
+	for caps, method := range map[string]string{
+		"SCEPStandard\n":                              http.MethodGet,
+		"AES\nSHA-256\npostpkioperation\n":            http.MethodGet,
+		"AES SHA-256 POSTPKIOperation":                http.MethodGet,
+		"aes\nsha-256\nPOSTPKIOperation\n":            http.MethodPost,
+		"":                                            http.MethodGet,
+		"AES\r\nSHA-256\r\nPOSTPKIOperation\r\n":      http.MethodPost,
+		"POSTPKIOperation\nSHA-256\nRenewal\nAES":     http.MethodPost,
+		"SHA-1\nDES3\nPOSTPKIOperation\nSCEPStandard": http.MethodPost,
+	} {
+		s := newMDMServer(t)
+		s.caps = caps
+		mac := s.device(t, AppleMac).Enroll()
+		require.Equal(t, method, s.scepRequests()[0].method, "%q", caps)
+		good := strings.Contains(caps, "AES\r") || strings.HasSuffix(caps, "\nAES") || strings.Contains(caps, "post")
+		require.Equal(t, !good, len(mac.TakeViolations()) > 0, "%q", caps)
+	}
+}
+
+// What a device lets pass in a CertRep, and RFC 8894 does not.
+func TestSCEPAttributesAreJudged(t *testing.T) {
+	utf8 := func(s string) asn1.RawValue { return asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(s)} }
+	for name, c := range map[string]struct {
+		bend func(*mdmServer)
+		want string
+	}{
+		"a UTF8String":  {func(s *mdmServer) { s.attribute = map[string]any{oidSCEPStatus.String(): utf8("0")} }, "pkiStatus has the ASN.1 tag 12"},
+		"a short nonce": {func(s *mdmServer) { s.attribute = map[string]any{oidSCEPSenderNonce.String(): []byte("short")} }, "senderNonce has 5 bytes"},
+		"no nonce":      {func(s *mdmServer) { s.attribute = map[string]any{oidSCEPSenderNonce.String(): nil} }, "senderNonce has 0 bytes"},
+		"no EKU":        {func(s *mdmServer) { s.leaf = func(c *x509.Certificate) { c.ExtKeyUsage = nil } }, "no extended key usage"},
+		"outlives the CA": {func(s *mdmServer) {
+			s.leaf = func(c *x509.Certificate) { c.NotAfter = s.ca.cert.NotAfter.AddDate(1, 0, 0) }
+		}, "its CA before that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newMDMServer(t)
+			c.bend(s)
+			mac := s.device(t, AppleMac).Enroll()
+			require.Contains(t, violationTexts(mac.TakeViolations()), c.want)
+		})
+	}
+	t.Run("a failure without a reason", func(t *testing.T) {
+		s := newMDMServer(t)
+		s.scepReply = func(w http.ResponseWriter, _ *http.Request, msg *scep.PKIMessage) bool {
+			w.Write(s.signRep(nil, msg, msg.TransactionID, scep.RecipientNonce(msg.SenderNonce), scep.FAILURE, "9"))
+			return true
+		}
+		mac := s.device(t, AppleMac)
+		require.Error(t, mac.Apple.Enroll(t.Context()))
+		require.NotEmpty(t, mac.TakeViolations())
+	})
 }
 
 func TestFingerprintFunctions(t *testing.T) {

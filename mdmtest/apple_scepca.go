@@ -10,68 +10,96 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-
-	"github.com/smallstep/pkcs7"
+	"time"
 )
 
-// scepCA is what GetCACert returned: a CA, or an RA with its CA.
+// scepCA is what GetCACert returned: a CA alone, which does everything, or with
+// an RA.
 type scepCA struct {
-	certs      []*x509.Certificate // never empty
-	degenerate bool
+	certs     []*x509.Certificate // as they came
+	ca        *x509.Certificate   // what CAFingerprint is of
+	signer    *x509.Certificate   // of what is answered
+	recipient *x509.Certificate   // requests are encrypted to it; has an RSA key
 }
 
+// readCACert reads the answer as Apple's client does, whose source is published
+// (Security framework, SecSCEP.c and its tool scep.c): the whole Content-Type
+// says which of the two forms it is, and an answer in neither is refused.
 func readCACert(reply *httpReply) (*scepCA, error) {
-	ca := &scepCA{}
-	if cert, err := x509.ParseCertificate(reply.body); err == nil {
-		ca.certs = []*x509.Certificate{cert}
-	} else {
+	c := &scepCA{}
+	switch reply.rawType {
+	case "application/x-x509-ca-cert":
+		cert, err := x509.ParseCertificate(reply.body)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate of the CA: %w", err)
+		}
+		c.certs, c.ca, c.signer, c.recipient = []*x509.Certificate{cert}, cert, cert, cert
+	case "application/x-x509-ca-ra-cert":
 		p7, err := parseCMS(reply.body)
 		if err != nil {
-			return nil, fmt.Errorf("neither a certificate nor degenerate CMS: %w", err)
+			return nil, fmt.Errorf("the certificates of CA and RA: %w", err)
 		}
-		if len(p7.Certificates) == 0 {
-			return nil, errors.New("no certificate in it")
+		c.certs = p7.Certificates
+		if err := c.findRA(); err != nil {
+			return nil, err
 		}
-		ca.certs, ca.degenerate = p7.Certificates, true
+	default:
+		return nil, fmt.Errorf("content type %q, neither application/x-x509-ca-cert nor application/x-x509-ca-ra-cert", reply.rawType)
 	}
-	if _, ok := ca.recipient().PublicKey.(*rsa.PublicKey); !ok {
+	if _, ok := c.recipient.PublicKey.(*rsa.PublicKey); !ok {
 		return nil, errors.New("no certificate with an RSA key, to which a request could be encrypted")
 	}
-	return ca, nil
+	return c, nil
 }
 
-// recipient is to whom requests are encrypted: an RA that may decrypt, else the
-// CA.
-func (c *scepCA) recipient() *x509.Certificate {
-	usable := func(ca bool) func(*x509.Certificate) bool {
-		return func(cert *x509.Certificate) bool {
-			_, isRSA := cert.PublicKey.(*rsa.PublicKey)
-			decrypts := cert.KeyUsage == 0 || cert.KeyUsage&(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment) != 0
-			return isRSA && cert.IsCA == ca && (ca || decrypts)
+// findRA tells the certificates of a CA and its RA apart: what another of them
+// issued may be the RA, by its key usage, and what tops that chain is the CA.
+// There may be two RAs, of which one signs and the other decrypts.
+func (c *scepCA) findRA() error {
+	const sign, decrypt = x509.KeyUsageDigitalSignature, x509.KeyUsageKeyEncipherment
+	ras := make(map[x509.KeyUsage]*x509.Certificate) // the first of each
+	for _, cert := range c.certs {
+		top := c.top(cert)
+		if top == cert {
+			continue
+		}
+		if c.ca != nil && !c.ca.Equal(top) {
+			return fmt.Errorf("the certificates are of two CAs, %q and %q", c.ca.Subject, top.Subject)
+		}
+		c.ca = top
+		if usage := cert.KeyUsage & (sign | decrypt); ras[usage] == nil {
+			ras[usage] = cert
 		}
 	}
-	for _, ca := range []bool{false, true} {
-		if i := slices.IndexFunc(c.certs, usable(ca)); i >= 0 {
-			return c.certs[i]
+	if c.signer, c.recipient = ras[sign], ras[decrypt]; c.signer == nil || c.recipient == nil {
+		c.signer, c.recipient = ras[sign|decrypt], ras[sign|decrypt]
+	}
+	if c.signer == nil {
+		return errors.New("no RA that was issued by a CA beside it and may sign and decrypt (digitalSignature, keyEncipherment)")
+	}
+	return nil
+}
+
+// top follows the issuers of cert among the certificates; it is cert itself
+// where none of them issued it.
+func (c *scepCA) top(cert *x509.Certificate) *x509.Certificate {
+	for range c.certs {
+		i := slices.IndexFunc(c.certs, func(by *x509.Certificate) bool {
+			return !by.Equal(cert) && bytes.Equal(cert.RawIssuer, by.RawSubject) && cert.CheckSignatureFrom(by) == nil
+		})
+		if i < 0 {
+			break
 		}
+		cert = c.certs[i]
 	}
-	return c.certs[0]
+	return cert
 }
 
-// issuer is the certificate of the CA itself.
-func (c *scepCA) issuer() *x509.Certificate {
-	if i := slices.IndexFunc(c.certs, func(cert *x509.Certificate) bool { return cert.IsCA }); i >= 0 {
-		return c.certs[i]
-	}
-	return c.certs[0]
-}
-
-// matches reports whether one of the certificates has the fingerprint.
-func (c *scepCA) matches(fp []byte) bool {
-	return slices.ContainsFunc(c.certs, func(cert *x509.Certificate) bool {
-		return bytes.Equal(fingerprint(len(fp), cert.Raw), fp)
+// validAt reports whether everything that the device relies on is valid.
+func (c *scepCA) validAt(now time.Time) bool {
+	return !slices.ContainsFunc([]*x509.Certificate{c.ca, c.signer, c.recipient}, func(cert *x509.Certificate) bool {
+		return now.Before(cert.NotBefore) || now.After(cert.NotAfter)
 	})
 }
 
@@ -93,69 +121,4 @@ func fingerprint(size int, der []byte) []byte {
 		return h[:]
 	}
 	return nil
-}
-
-// open decrypts the certificates of a CertRep and checks the one for our key.
-func (r *scepRun) open(enveloped []byte) (*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	env, err := parseCMS(enveloped)
-	if err != nil {
-		return nil, fmt.Errorf("the enveloped data: %w", err)
-	}
-	var degenerate []byte
-	if err := guard(func() (err error) {
-		degenerate, err = env.Decrypt(r.req.cert, r.req.key)
-		return err
-	}); err != nil {
-		return nil, fmt.Errorf("decrypt with the key of the request: %w", err)
-	}
-	var p7 *pkcs7.PKCS7
-	if p7, err = parseCMS(degenerate); err != nil {
-		return nil, fmt.Errorf("the certificates: %w", err)
-	}
-	certs = p7.Certificates
-	i := slices.IndexFunc(certs, func(c *x509.Certificate) bool { return r.req.key.PublicKey.Equal(c.PublicKey) })
-	if i < 0 {
-		return nil, fmt.Errorf("none of the %d certificates is for the key of the request", len(certs))
-	}
-	return certs[i], r.judgeLeaf(certs[i])
-}
-
-// judgeLeaf checks that the certificate can be a device's identity.
-func (r *scepRun) judgeLeaf(leaf *x509.Certificate) error {
-	issued := func(ca *x509.Certificate) bool { return leaf.CheckSignatureFrom(ca) == nil }
-	now := r.a.Now()
-	switch {
-	case !slices.ContainsFunc(r.ca.certs, issued):
-		return errors.New("the certificate is not issued by the CA of GetCACert")
-	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
-		return fmt.Errorf("the certificate is valid from %s to %s, and now it is %s", leaf.NotBefore, leaf.NotAfter, now)
-	case leaf.IsCA:
-		return errors.New("the certificate is a CA's")
-	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return errors.New("the certificate may not be used to sign")
-	case len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) &&
-		!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny):
-		return errors.New("the certificate may not be used as a client's")
-	}
-	return nil
-}
-
-// addAltNames puts the names of the SCEP payload into the request. Each may be a
-// string or an array of them. ntPrincipalName is left out.
-func addAltNames(csr *x509.CertificateRequest, v any) {
-	names, _ := v.(map[string]any)
-	each := func(key string) []string {
-		if s, ok := names[key].(string); ok {
-			return []string{s}
-		}
-		return strs(names, key)
-	}
-	csr.DNSNames = each("dNSName")
-	csr.EmailAddresses = each("rfc822Name")
-	for _, raw := range each("uniformResourceIdentifier") {
-		if u, err := url.Parse(raw); err == nil {
-			csr.URIs = append(csr.URIs, u)
-		}
-	}
 }

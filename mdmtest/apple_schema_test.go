@@ -103,7 +103,11 @@ func TestMessagesFollowTheSchema(t *testing.T) {
 			add("InstallProfile", map[string]any{"Payload": marshal(t, s.profile)})
 			add("ProfileList", nil)
 			add("DeviceInformation", map[string]any{"Queries": queries})
-			add("DeviceLock", map[string]any{"PIN": "123456", "PhoneNumber": "1"})
+			lock := map[string]any{"PhoneNumber": "1"}
+			if kind == AppleMac {
+				lock["PIN"] = "123456"
+			}
+			add("DeviceLock", lock)
 			add("RemoveProfile", map[string]any{"Identifier": "a"})
 			add("EraseDevice", nil)
 			require.Equal(t, 8, d.Poll())
@@ -189,5 +193,33 @@ func TestKeyTablesAreTheSchema(t *testing.T) {
 			want["PayloadContent"] = rule{kind: "array"}
 		}
 		require.Equal(t, want, c.table, name)
+	}
+}
+
+// TestCommandTablesAreTheSchema compares the tables that judge commands with the
+// schema, key by key.
+func TestCommandTablesAreTheSchema(t *testing.T) {
+	schema := readSchema(t)
+	require.Len(t, commandSpecs, len(schema.Commands))
+	for name, message := range schema.Commands {
+		want := make(map[string]commandKey)
+		for _, k := range message.Request {
+			c := commandKey{rule: rule{kind: kind(k.Type), required: k.Required}}
+			switch {
+			case slices.Contains(k.Absent, "iOS"):
+				c.on = AppleMac
+			case slices.Contains(k.Absent, "macOS"):
+				c.on = AppleIPhone
+			}
+			for _, v := range k.Range {
+				c.among = append(c.among, v.(string))
+			}
+			want[k.Key] = c
+		}
+		got := commandSpecs[name].keys
+		require.Equal(t, len(want), len(got), name)
+		for key := range want {
+			require.Equal(t, want[key], got[key], "%s %s", name, key)
+		}
 	}
 }

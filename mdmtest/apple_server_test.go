@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,7 @@ type mdmServer struct {
 	caps        string
 	caCerts     func() ([]byte, string)
 	leaf        func(*x509.Certificate)
+	attribute   map[string]any // of a CertRep, by OID; nil leaves it out
 	scepSeen    []scepRequest
 }
 
@@ -156,7 +158,9 @@ const scepUUID = "B8E1F9A2-7C3D-4E5F-8A9B-0C1D2E3F4A5B"
 
 // enrollmentProfile is one that a device accepts.
 func (s *mdmServer) enrollmentProfile() map[string]any {
-	return profileOf("com.example.mdm", mdmPayload(s.URL), scepPayload(s.URL))
+	p := profileOf("com.example.mdm", mdmPayload(s.URL), scepPayload(s.URL))
+	p["PayloadScope"] = "System"
+	return p
 }
 
 func mdmPayload(url string) map[string]any {
@@ -454,11 +458,8 @@ func (s *mdmServer) issue(msg *scep.PKIMessage) *x509.Certificate {
 }
 
 // certRep is a SUCCESS in AES and SHA-256, which the module has no call for.
-func (s *mdmServer) certRep(msg *scep.PKIMessage, cert *x509.Certificate) []byte {
-	degenerate, err := scep.DegenerateCertificates([]*x509.Certificate{cert})
-	if err != nil {
-		panic(err)
-	}
+func (s *mdmServer) certRep(msg *scep.PKIMessage, certs ...*x509.Certificate) []byte {
+	degenerate := certsOnly(certs...)
 	p7, err := pkcs7.Parse(msg.Raw)
 	if err != nil {
 		panic(err)
@@ -485,6 +486,15 @@ func (s *mdmServer) signRep(content []byte, msg *scep.PKIMessage, tid scep.Trans
 	}
 	if info != "" {
 		attrs = append(attrs, pkcs7.Attribute{Type: asn1.ObjectIdentifier{2, 16, 840, 1, 113733, 1, 9, 4}, Value: info})
+	}
+	for i := len(attrs) - 1; i >= 0; i-- {
+		v, bent := s.attribute[attrs[i].Type.String()]
+		switch {
+		case bent && v == nil:
+			attrs = slices.Delete(attrs, i, i+1)
+		case bent:
+			attrs[i].Value = v
+		}
 	}
 	if err := sd.AddSigner(s.ca.cert, s.ca.key, pkcs7.SignerInfoConfig{ExtraSignedAttributes: attrs}); err != nil {
 		panic(err)

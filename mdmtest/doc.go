@@ -15,13 +15,14 @@
 //
 // # The devices are the judge
 //
-// The devices are written from the vendors' published schemas and RFC 8894, and
-// share no code with any server. They are stricter than hardware, since
-// hardware hides what it forgives: whatever a server sends against the schema
-// is kept as a [Violation], and fails the test. An Apple device also keeps a
-// [CommandRecord] of every command that it saw, how it answered, and whether
-// the answer reached the server, so that "it saw a command twice only after an
-// injected loss" is one assertion: [Apple.Duplicates] is empty.
+// The devices are written from the vendors' published schemas, RFC 8894 and, for
+// SCEP, Apple's published client, and share no code with any server. They are
+// stricter than hardware, since hardware hides what it forgives: whatever a
+// server sends against the schema is kept as a [Violation], and fails the test.
+// An Apple device also keeps a [CommandRecord] of every command that it saw, how
+// it answered, and whether the answer reached the server, so that "it saw a
+// command twice only after an injected loss" is one assertion: [Apple.Duplicates]
+// is empty.
 //
 // # Misbehavior
 //
@@ -40,7 +41,10 @@
 //
 // Of Apple's devices: the user channel, Shared iPad, Automated Device
 // Enrollment, account-driven enrollment, ACME identities, encrypted profiles and
-// binary property lists. What a device does where the schema is silent (error
-// codes, order of messages in a renewal) follows what is commonly seen, and is
-// said so where it is coded.
+// binary property lists; and of payloads other than those that enroll it, whether
+// they hold what their page of the schema wants. No device judges the server's own
+// TLS certificate beyond its chain and name, where vendors also limit its life and
+// key. What a device does where the schema is silent (error codes, order of
+// messages in a renewal) follows what is commonly seen, and is said so where it
+// is coded.
 package mdmtest

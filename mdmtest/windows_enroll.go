@@ -74,7 +74,7 @@ func (d *PCDevice) Enroll(ctx context.Context) error {
 	p := pcReadProvisioning(doc, false, &f)
 	var id *pcIdentity
 	if p != nil && p.leaf.der != nil {
-		id = p.judgeIdentity(key, nil, d.store(), d.now(), &f)
+		id = p.judgeIdentity(key, nil, d.store(), "", d.now(), &f)
 	}
 	if err := d.note(op.where, "", 0, f); err != nil {
 		return err

@@ -174,6 +174,7 @@ func TestPCJudgesEnrollment(t *testing.T) {
 	}{
 		{"action", "discover", swap("/DiscoverResponse<", "/Discover<"), PCRuleSOAP, "Action"},
 		{"relates to", "discover", swap("748132ec", "748132ed"), PCRuleSOAP, "RelatesTo"},
+		{"a header that nobody understands", "discover", swap("<a:RelatesTo>", `<a:Session s:mustUnderstand="1">x</a:Session><a:RelatesTo>`), PCRuleSOAP, "must be understood"},
 		{"soap 1.1", "discover", swap(`"http://www.w3.org/2003/05/soap-envelope"`, `"http://schemas.xmlsoap.org/soap/envelope/"`), PCRuleSOAP, "not a SOAP 1.2 Envelope"},
 		{"a DTD", "discover", func(s string) string { return "<!DOCTYPE x>" + s }, PCRuleXML, "document type"},
 		{"unbound prefix", "discover", swap("<DiscoverResult>", `<DiscoverResult q:x="1">`), PCRuleXML, "prefix"},
@@ -201,6 +202,11 @@ func TestPCJudgesEnrollment(t *testing.T) {
 		{"no container", "document", swap(`<characteristic type="PrivateKeyContainer"/>`, ""), PCRuleProvisioning, "PrivateKeyContainer"},
 		{"wrong store", "document", swap(`"My"><characteristic type="User"`, `"My"><characteristic type="System"`), PCRuleProvisioning, "want My/User"},
 		{"criteria", "document", swap("Subject=CN%3ddevice", "Subject=CN%3dother"), PCRuleProvisioning, "asks for"},
+		{"criteria as a form", "document", swap("Subject=CN%3ddevice%20", "Subject=CN%3ddevice+"), PCRuleProvisioning, "not percent-encoded"},
+		{"criteria in clear", "document", swap("My%5CUser", `My\User`), PCRuleProvisioning, "not percent-encoded"},
+		{"unknown node", "document", swap(`<parm name="UPN"`, `<parm name="EntDeviceNam" value="x"/><parm name="UPN"`), PCRuleProvisioning, "unknown parm"},
+		{"read-only node", "document", swap(`<parm name="UPN"`, `<parm name="HWDevID" value="x"/><parm name="UPN"`), PCRuleProvisioning, "unknown parm"},
+		{"push", "document", swap(`<characteristic type="Poll">`, `<characteristic type="Push"><parm name="PFN" value="x"/></characteristic><characteristic type="Poll">`), PCRuleProvisioning, "Push cannot"},
 		{"not w7", "document", swap(`"w7"`, `"w9"`), PCRuleProvisioning, "APPID"},
 		{"provider with space", "document", swap(`name="PROVIDER-ID" value="TestMDM"`, `name="PROVIDER-ID" value="Test MDM"`), PCRuleProvisioning, "space"},
 		{"lower case parm", "document", swap(`"ADDR"`, `"Addr"`), PCRuleProvisioning, "unknown parm"},
@@ -255,6 +261,7 @@ func TestPCJudgesCertificates(t *testing.T) {
 		"server certificate": {func(s *pcServer) { s.leafKU = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "as a client"},
 		"no usage":           {func(s *pcServer) { s.leafKU = nil }, "clientAuth"},
 		"expired":            {func(s *pcServer) { s.days = -1 }, "does not chain"},
+		"too short a life":   {func(s *pcServer) { s.days = 59 }, "again and again"},
 		"serial":             {func(s *pcServer) { s.serial = 4 }, "serial number"},
 		"another key":        {func(s *pcServer) { s.otherKey = true }, "not for the key"},
 	} {

@@ -20,6 +20,7 @@ import (
 type pcIdentity struct {
 	Provider  string
 	Addr      string
+	Search    string // SSLCLIENTCERTSEARCHCRITERIA of the enrollment
 	EntDMID   string
 	PolicyURL string
 	EnrollURL string
@@ -65,8 +66,9 @@ func (d *PCDevice) Enrollment() PCEnrollment {
 }
 
 // judgeIdentity checks the certificates of a provisioning document against the
-// key that asked for them, and returns the identity that they make.
-func (p *pcProvisioning) judgeIdentity(key *rsa.PrivateKey, old *pcIdentity, wantStore string, now time.Time, f *pcFindings) *pcIdentity {
+// key that asked for them, and returns the identity that they make. A renewal has
+// the old identity, and the RenewPeriod that was set for it.
+func (p *pcProvisioning) judgeIdentity(key *rsa.PrivateKey, old *pcIdentity, wantStore, renewPeriod string, now time.Time, f *pcFindings) *pcIdentity {
 	parse := func(c pcStoreCert) *x509.Certificate {
 		cert, err := x509.ParseCertificate(c.der)
 		if err != nil {
@@ -80,12 +82,14 @@ func (p *pcProvisioning) judgeIdentity(key *rsa.PrivateKey, old *pcIdentity, wan
 		return cert
 	}
 	id := &pcIdentity{
-		Provider: p.app["PROVIDER-ID"], Addr: p.app["ADDR"], EntDMID: p.dm["EntDMID"], Poll: p.poll,
+		Provider: p.app["PROVIDER-ID"], Addr: p.app["ADDR"], Search: p.app["SSLCLIENTCERTSEARCHCRITERIA"],
+		EntDMID: p.dm["EntDMID"], Poll: p.poll,
 		Client: p.client, Server: p.server, Key: key,
 	}
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	if old != nil {
-		id.Roots = old.Roots // a renewal may deliver none
+	period := p.renew["RenewPeriod"]
+	if old != nil { // a renewal may deliver no root, and leaves the account alone
+		id.Roots, id.Search, period = old.Roots, old.Search, renewPeriod
 	}
 	for _, r := range p.roots {
 		id.Roots = append(id.Roots, r.der)
@@ -127,33 +131,47 @@ func (p *pcProvisioning) judgeIdentity(key *rsa.PrivateKey, old *pcIdentity, wan
 	if leaf.SerialNumber.Sign() <= 0 || leaf.SerialNumber.BitLen() < 32 {
 		f.add(PCRuleCertificate, "the serial number %v is no random one of 64 bits", leaf.SerialNumber)
 	}
-	if old == nil {
-		p.judgeSearch(leaf, wantStore, f)
-	} else if p.store != wantStore {
-		f.add(PCRuleProvisioning, "the certificate goes to My/%s, want My/%s", p.store, wantStore)
+	if days := pcIntOr(period, 42); leaf.NotAfter.Before(now.AddDate(0, 0, days)) {
+		f.add(PCRuleCertificate, "the certificate ends %s, and renewal is due %d days before that: at once, and again and again", leaf.NotAfter, days)
 	}
+	p.judgeSearch(id.Search, wantStore, f)
 	return id
 }
 
 // judgeSearch checks that the criteria by which the DM client picks its
-// certificate find the one that was delivered.
-func (p *pcProvisioning) judgeSearch(leaf *x509.Certificate, wantStore string, f *pcFindings) {
+// certificate, which are those of the enrollment for good, find the one that was
+// delivered.
+func (p *pcProvisioning) judgeSearch(criteria, wantStore string, f *pcFindings) {
 	if p.store != wantStore {
 		f.add(PCRuleProvisioning, "the certificate goes to My/%s, want My/%s", p.store, wantStore)
 	}
-	criteria := p.app["SSLCLIENTCERTSEARCHCRITERIA"]
-	q, err := url.ParseQuery(criteria)
+	leaf, err := x509.ParseCertificate(p.leaf.der)
 	if err != nil {
-		f.add(PCRuleProvisioning, "SSLCLIENTCERTSEARCHCRITERIA %q: %v", criteria, err)
-		return
+		return // judged
 	}
-	if s := q.Get("Stores"); !strings.EqualFold(s, `My\`+p.store) {
+	found := map[string]string{}
+	for part := range strings.SplitSeq(criteria, "&") {
+		name, value, _ := strings.Cut(part, "=")
+		plain, err := url.PathUnescape(value) // no form: a '+' is a plus sign
+		if err != nil || strings.ContainsFunc(value, pcReserved) {
+			f.add(PCRuleProvisioning, "SSLCLIENTCERTSEARCHCRITERIA %q is not percent-encoded", criteria)
+			return
+		}
+		found[name] = plain
+	}
+	if s := found["Stores"]; !strings.EqualFold(s, `My\`+p.store) {
 		f.add(PCRuleProvisioning, `SSLCLIENTCERTSEARCHCRITERIA looks in %q, the certificate is in My\%s`, s, p.store)
 	}
-	cn, ok := strings.CutPrefix(q.Get("Subject"), "CN=")
+	cn, ok := strings.CutPrefix(found["Subject"], "CN=")
 	if cn, _, _ = strings.Cut(cn, ","); !ok || cn != leaf.Subject.CommonName {
-		f.add(PCRuleProvisioning, "SSLCLIENTCERTSEARCHCRITERIA asks for %q, the certificate is CN=%s", q.Get("Subject"), leaf.Subject.CommonName)
+		f.add(PCRuleProvisioning, "SSLCLIENTCERTSEARCHCRITERIA asks for %q, the certificate is CN=%s", found["Subject"], leaf.Subject.CommonName)
 	}
+}
+
+// pcReserved reports whether a character must be percent-encoded in the search
+// criteria (RFC 2396 2.3).
+func pcReserved(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.!~*'()%", r))
 }
 
 // pcAccountNode is the node under which Windows keeps the OMA-DM account of a

@@ -136,6 +136,7 @@ var pcFormats = []string{"", "chr", "int", "bool", "b64", "xml", "node", "null",
 func pcJudgeCommand(c *pcCommand, atomic bool, f *pcFindings) {
 	switch c.name {
 	case "Alert":
+		pcJudgeAlert(c, f)
 		return
 	case "Atomic", "Sequence":
 		pcJudgeAtomic(c, atomic, f)
@@ -160,9 +161,23 @@ func pcJudgeCommand(c *pcCommand, atomic bool, f *pcFindings) {
 		if format := c.metaOf(it).format; !slices.Contains(pcFormats, strings.ToLower(format)) {
 			f.add(PCRuleCommand, "%s (CmdID %s) has the format %q", c.name, c.cmdID, format)
 		}
+		switch format := strings.ToLower(c.metaOf(it).format); {
+		case (c.name == "Get" || c.name == "Delete") && it.hasData:
+			f.add(PCRuleCommand, "%s (CmdID %s) has Data", c.name, c.cmdID)
+		case (c.name == "Add" || c.name == "Replace") && !it.hasData && format != "node" && format != "null":
+			f.add(PCRuleCommand, "%s (CmdID %s) has no Data", c.name, c.cmdID)
+		}
 		if it.more {
 			f.add(PCRuleSize, "%s (CmdID %s) is chunked; LrgObj is false on Windows", c.name, c.cmdID)
 		}
+	}
+}
+
+// pcJudgeAlert checks an alert of the server: of those that [MS-MDM] lists, it may
+// ask for the next message, abort, or miss the end of a large object.
+func pcJudgeAlert(c *pcCommand, f *pcFindings) {
+	if !slices.Contains([]string{"1222", "1223", "1225"}, c.data) {
+		f.add(PCRuleCommand, "Alert (CmdID %s) has the code %q, which no server sends", c.cmdID, c.data)
 	}
 }
 

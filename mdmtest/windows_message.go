@@ -21,7 +21,7 @@ type pcItem struct {
 	target, source string
 	meta           pcMeta
 	data           string
-	more           bool
+	hasData, more  bool
 }
 
 // pcCommand is one command of the server.
@@ -159,7 +159,7 @@ func pcReadItem(e *pcElem) pcItem {
 		case "Meta":
 			it.meta = pcReadMeta(k)
 		case "Data":
-			it.data = k.text // white space counts
+			it.data, it.hasData = k.text, true // white space counts
 		case "MoreData":
 			it.more = true
 		}

@@ -58,7 +58,8 @@ const (
 // PCAfterLoss is what a PC does after a reply was lost.
 type PCAfterLoss string
 
-// What a PC may do.
+// What a PC may do. A message that ends the session is not followed by a restart:
+// OMA-DM has who aborts a session ignore what is answered to that.
 const (
 	PCRepeat  PCAfterLoss = "repeat"  // send the same bytes again
 	PCRestart PCAfterLoss = "restart" // begin the same session again with MsgID 1
@@ -104,7 +105,8 @@ func (d *PCDevice) RepeatPosts(n int) {
 }
 
 // AbortNext answers the next commands with alert 1223 in place of their
-// statuses, and executes none.
+// statuses, and executes none. Commands in the reply to that are a violation:
+// no device will ever see them.
 func (d *PCDevice) AbortNext() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -197,6 +197,54 @@ func TestPCAborts(t *testing.T) {
 	pc.NoDuplicates()
 }
 
+// A session that was aborted is over: when the reply to that is lost, the PC does
+// not begin it again and take its next commands for an answer to the abort.
+func TestPCAbortsAndLosesTheReply(t *testing.T) {
+	set := pcCmd("Replace", "1", pcCamera, "int", "1")
+	for _, then := range []PCAfterLoss{PCRepeat, PCRestart} {
+		t.Run(string(then), func(t *testing.T) {
+			s := pcNewServer(t)
+			pc := s.pc()
+			s.queue(set, set)
+			pc.AbortNext()
+			pc.LoseReply(2, then)
+			require.Equal(t, PCEndAborted, pc.Sync().End)
+			m := s.got()
+			require.Equal(t, []string{"Status", "Alert", "Final"}, m[len(m)-1].names(), "nothing after the abort")
+			require.Equal(t, PCEndDone, pc.Sync().End)
+			_, ok := pc.Node(pcCamera)
+			require.True(t, ok)
+			pc.NoDuplicates()
+		})
+	}
+	t.Run("before the abort", func(t *testing.T) {
+		s := pcNewServer(t)
+		pc := s.pc()
+		s.queue(set, set)
+		pc.AbortNext()
+		pc.LoseReply(1, PCRestart)
+		require.Equal(t, PCEndAborted, pc.Sync().End)
+	})
+	t.Run("commands in answer to an abort are still wrong", func(t *testing.T) {
+		s := pcNewServer(t)
+		d := NewPC(s.URL, "ada", "secret", s.options())
+		require.NoError(t, d.Enroll(t.Context()))
+		s.queue(set)
+		n := 0
+		s.on("session", func(r string) string {
+			if n++; n == 2 {
+				r = strings.Replace(r, "<Final/>", set+"<Final/>", 1)
+			}
+			return r
+		})
+		d.AbortNext()
+		_, err := d.Sync(t.Context())
+		require.NoError(t, err)
+		require.Len(t, d.Violations(), 1)
+		require.Equal(t, PCRuleCommand, d.Violations()[0].Rule)
+	})
+}
+
 func TestPCAnswersOnDemand(t *testing.T) {
 	s := pcNewServer(t)
 	pc := s.pc()

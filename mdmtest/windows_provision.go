@@ -67,6 +67,12 @@ func pcReadProvisioning(doc []byte, renewal bool, f *pcFindings) *pcProvisioning
 	need := []string{"CertificateStore", "APPLICATION", "DMClient"}
 	if renewal {
 		need = need[:2]
+		for name := range p.app {
+			if p.hasDM || name != "PROVIDER-ID" && name != "APPID" {
+				f.add(PCRuleProvisioning, "a renewal sets the certificate and names the provider, and nothing else")
+				break
+			}
+		}
 	}
 	for _, kind := range need {
 		if seen[kind] == 0 {
@@ -88,97 +94,6 @@ func pcReadProvisioning(doc []byte, renewal bool, f *pcFindings) *pcProvisioning
 		f.add(PCRuleProvisioning, "DMClient/Provider is %q, but PROVIDER-ID is %q", p.dmNode, p.app["PROVIDER-ID"])
 	}
 	return p
-}
-
-// pcChar is a characteristic.
-type pcChar struct {
-	kind  string
-	parms map[string]string
-	kinds map[string]string // datatype of each parm
-	elem  *pcElem
-}
-
-// pcCharacteristics reads the characteristics below e and checks their form.
-func pcCharacteristics(e *pcElem, where string, f *pcFindings) []pcChar {
-	var out []pcChar
-	for _, k := range e.kids {
-		switch k.name.Local {
-		case "parm":
-			continue // read with its parent
-		case "characteristic":
-		default:
-			f.add(PCRuleProvisioning, "unknown element %s in %s", k.name.Local, where)
-			continue
-		}
-		c := pcChar{parms: map[string]string{}, kinds: map[string]string{}, elem: k}
-		c.kind, _ = k.attr("type")
-		if c.kind == "" || len(k.attrs) != 1 {
-			f.add(PCRuleProvisioning, "a characteristic in %s has other attributes than a type", where)
-		}
-		for _, m := range k.all("", "parm") {
-			c.readParm(m, f)
-		}
-		out = append(out, c)
-	}
-	return out
-}
-
-func (c *pcChar) readParm(m *pcElem, f *pcFindings) {
-	name, _ := m.attr("name")
-	value, has := m.attr("value")
-	datatype, _ := m.attr("datatype")
-	for _, a := range m.attrs {
-		if !slices.Contains([]string{"name", "value", "datatype"}, a.Name.Local) {
-			f.add(PCRuleProvisioning, "parm %s/%s has the attribute %s", c.kind, name, a.Name.Local)
-		}
-	}
-	if _, twice := c.parms[name]; twice || name == "" {
-		f.add(PCRuleProvisioning, "parm %q of %s is empty or occurs twice", name, c.kind)
-	}
-	if !has && name != "BACKCOMPATRETRYDISABLED" {
-		f.add(PCRuleProvisioning, "parm %s/%s has no value", c.kind, name)
-	}
-	switch datatype {
-	case "", "string":
-	case "integer":
-		if _, err := strconv.Atoi(value); err != nil {
-			f.add(PCRuleProvisioning, "parm %s/%s is %q, not an integer", c.kind, name, value)
-		}
-	case "boolean":
-		if value != "true" && value != "false" {
-			f.add(PCRuleProvisioning, "parm %s/%s is %q, not true or false", c.kind, name, value)
-		}
-	default:
-		f.add(PCRuleProvisioning, "parm %s/%s has the datatype %q", c.kind, name, datatype)
-	}
-	c.parms[name], c.kinds[name] = value, datatype
-}
-
-// typed reports parms that are not of the datatype they need.
-func (c *pcChar) typed(f *pcFindings, datatype string, names ...string) {
-	for _, n := range names {
-		if _, ok := c.parms[n]; ok && c.kinds[n] != datatype {
-			f.add(PCRuleProvisioning, `parm %s/%s needs datatype="%s"`, c.kind, n, datatype)
-		}
-	}
-}
-
-// only reports parms that are not known.
-func (c *pcChar) only(f *pcFindings, names ...string) {
-	for n := range c.parms {
-		if !slices.Contains(names, n) {
-			f.add(PCRuleProvisioning, "unknown parm %s/%s", c.kind, n)
-		}
-	}
-}
-
-// need reports parms that are missing or empty.
-func (c *pcChar) need(f *pcFindings, names ...string) {
-	for _, n := range names {
-		if c.parms[n] == "" {
-			f.add(PCRuleProvisioning, "parm %s/%s is missing or empty", c.kind, n)
-		}
-	}
 }
 
 func (p *pcProvisioning) readStores(c pcChar, f *pcFindings) {
@@ -348,11 +263,7 @@ func (p *pcProvisioning) readDMClient(c pcChar, f *pcFindings) {
 				f.add(PCRuleProvisioning, "DMClient has more than one provider")
 			}
 			p.dmNode, p.dm = p1.kind, p1.parms
-			p1.need(f, "EntDMID")
-			p1.typed(f, "boolean", "RequireMessageSigning", "SyncApplicationVersionSupported")
-			for _, sub := range pcCharacteristics(p1.elem, p1.kind, f) {
-				p.readPoll(sub, f)
-			}
+			p.readProvider(p1, f)
 		}
 	}
 	if p.dmNode == "" {
@@ -363,10 +274,31 @@ func (p *pcProvisioning) readDMClient(c pcChar, f *pcFindings) {
 	}
 }
 
-func (p *pcProvisioning) readPoll(c pcChar, f *pcFindings) {
-	if c.kind != "Poll" {
-		return // FirstSyncStatus, Push and others have their own pages
+// readProvider reads what is set below DMClient/Provider. One name that is no node
+// there makes the whole document fail.
+func (p *pcProvisioning) readProvider(c pcChar, f *pcFindings) {
+	c.only(f, "UPN", "EntDeviceName", "EntDMID", "SignedEntDMID", "CertRenewTimeStamp", "PublisherDeviceID", "ManagementServiceAddress",
+		"HelpPhoneNumber", "HelpWebsite", "HelpEmailAddress", "RequireMessageSigning", "SyncApplicationVersion", "AADResourceID",
+		"AADSendDeviceToken", "EnableOmaDmKeepAliveMessage", "CommercialID", "ManagementServerAddressList",
+		"ManagementServerToUpgradeTo", "NumberOfDaysAfterLostContactToUnenroll", "ForceAadToken")
+	c.need(f, "EntDMID")
+	c.typed(f, "boolean", "RequireMessageSigning", "EnableOmaDmKeepAliveMessage", "AADSendDeviceToken")
+	c.typed(f, "integer", "NumberOfDaysAfterLostContactToUnenroll")
+	for _, sub := range pcCharacteristics(c.elem, c.kind, f) {
+		switch sub.kind {
+		case "Poll":
+			p.readPoll(sub, f)
+		case "FirstSyncStatus", "CustomEnrollmentCompletePage", "EnhancedAppLayerSecurity", "ConfigLock", "ConfigRefresh",
+			"LinkedEnrollment", "MultipleSession", "Recovery": // have their own pages
+		case "Push":
+			f.add(PCRuleProvisioning, "Push cannot be set at enrollment")
+		default:
+			f.add(PCRuleProvisioning, "unknown characteristic DMClient/Provider/%s/%s", c.kind, sub.kind)
+		}
 	}
+}
+
+func (p *pcProvisioning) readPoll(c pcChar, f *pcFindings) {
 	counts := []string{
 		"NumberOfFirstRetries", "IntervalForFirstSetOfRetries", "NumberOfSecondRetries",
 		"IntervalForSecondSetOfRetries", "NumberOfRemainingScheduledRetries", "IntervalForRemainingScheduledRetries",

@@ -23,6 +23,7 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	d.mu.Lock()
 	old, state, q := d.id, d.state, d.quirks
 	server := d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/ServerURL"].Value
+	period := d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod"].Value
 	d.mu.Unlock()
 	if old.Cert == nil || state != PCEnrolled && !q.Zombie {
 		return ErrPCNotEnrolled
@@ -76,7 +77,7 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	p := pcReadProvisioning(doc, true, &f)
 	var id *pcIdentity
 	if p != nil && p.leaf.der != nil {
-		id = p.judgeIdentity(key, &old, d.store(), d.now(), &f)
+		id = p.judgeIdentity(key, &old, d.store(), period, d.now(), &f)
 		if p.app["PROVIDER-ID"] != old.Provider {
 			f.add(PCRuleProvisioning, "the renewal is of provider %q, the enrollment of %q", p.app["PROVIDER-ID"], old.Provider)
 		}
@@ -92,4 +93,16 @@ func (d *PCDevice) Renew(ctx context.Context) error {
 	d.previous, d.renewNow = old, false
 	d.id.Cert, d.id.Chain, d.id.Roots, d.id.Key = id.Cert, id.Chain, id.Roots, id.Key
 	return nil
+}
+
+// RenewalDue reports whether the certificate's renewal window is open, or the
+// server asked for a renewal by RenewNow.
+func (d *PCDevice) RenewalDue() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.id.Cert == nil || d.state != PCEnrolled {
+		return false
+	}
+	period := pcIntOr(d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod"].Value, 42)
+	return d.renewNow || d.now().After(d.id.Cert.NotAfter.Add(-time.Duration(period)*24*time.Hour))
 }

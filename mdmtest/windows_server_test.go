@@ -68,12 +68,13 @@ type pcServer struct {
 	batches  []string                       // commands for the next messages, one a message
 	messages []pcGot                        // of the device
 	cache    map[string][]byte
-	syncHdr  int // status of SyncHdr; 0 means 212
-	chal     string
+	syncHdr  int    // status of SyncHdr; 0 means 212
+	chal     string // what nonces begin with; empty sends none
 	leafKU   []x509.ExtKeyUsage
 	days     int
 	noCache  bool
 	otherKey bool // issue for a key that nobody asked for
+	newName  bool // a renewal has another subject
 	msgID    int
 }
 
@@ -92,8 +93,9 @@ type pcGot struct {
 	Body struct {
 		Cmds []pcGotCmd `xml:",any"`
 	} `xml:"SyncBody"`
-	peer string // common name of the client certificate; empty for none
-	raw  string
+	peer   string // common name of the client certificate; empty for none
+	serial string // of that certificate
+	raw    string
 }
 
 type pcGotCmd struct {
@@ -289,6 +291,9 @@ func (s *pcServer) issue(body []byte, peers []*x509.Certificate) (string, error)
 	}
 	s.serial++
 	cn := fmt.Sprintf("device %d", s.serial)
+	if renewal && !s.newName {
+		cn = peers[0].Subject.CommonName // by which the device finds it
+	}
 	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(s.serial), Subject: pkix.Name{CommonName: cn}, ExtKeyUsage: s.leafKU,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Duration(s.days) * 24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
@@ -377,6 +382,11 @@ func pcCSRKey(der []byte) (*rsa.PublicKey, error) {
 	return pub, rsa.VerifyPKCS1v15(pub, hash, digest, csr.Signature.Bytes)
 }
 
+// nonce is a new one for each message.
+func (s *pcServer) nonce() string {
+	return base64.StdEncoding.EncodeToString([]byte(s.chal + strconv.Itoa(s.msgID)))
+}
+
 // manage answers a management message.
 func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 	if r.Header.Get("Content-Type") != pcMediaDM {
@@ -388,7 +398,7 @@ func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 	}
 	g.raw = string(body)
 	if len(r.TLS.PeerCertificates) > 0 {
-		g.peer = r.TLS.PeerCertificates[0].Subject.CommonName
+		g.peer, g.serial = r.TLS.PeerCertificates[0].Subject.CommonName, r.TLS.PeerCertificates[0].SerialNumber.String()
 	}
 	s.messages = append(s.messages, g)
 	sum := sha256.Sum256(body)
@@ -410,7 +420,7 @@ func (s *pcServer) manage(body []byte, r *http.Request) (string, error) {
 		if authorized {
 			code = 200
 		}
-		chal = `<Chal><Meta><Format xmlns="syncml:metinf">b64</Format><Type xmlns="syncml:metinf">syncml:auth-md5</Type><NextNonce xmlns="syncml:metinf">` + s.chal + `</NextNonce></Meta></Chal>`
+		chal = `<Chal><Meta><Format xmlns="syncml:metinf">b64</Format><Type xmlns="syncml:metinf">syncml:auth-md5</Type><NextNonce xmlns="syncml:metinf">` + s.nonce() + `</NextNonce></Meta></Chal>`
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>%s</SessionID><MsgID>%d</MsgID>`+

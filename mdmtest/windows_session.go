@@ -1,18 +1,14 @@
 package mdmtest
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // PCEnd says how a session ended.
@@ -170,7 +166,11 @@ func (r *pcRun) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if restart {
+		switch {
+		case restart && r.last != "": // over, whatever the answer was
+			r.out.End = r.last
+			return nil
+		case restart:
 			r.msgID, r.serverMsgID, r.cred, r.challenges, r.large = 0, 0, false, 0, nil
 			next = r.packageOne("", 0)
 			continue
@@ -207,10 +207,10 @@ func (r *pcRun) take(reply *pcReply, last *pcOut) (*pcOut, error) {
 			r.to = m.respURI
 		}
 	}
-	if code, chal := pcHeaderStatus(m); code == 401 || code == 407 {
-		if len(m.commands) > 0 {
-			f.add(PCRuleCommand, "commands in a message that refuses our credentials")
-		}
+	code, chal := pcHeaderStatus(m)
+	pcJudgeChal(chal, r.usedNonce(), &f)
+	if code == 401 || code == 407 {
+		pcJudgeRefusal(m, &f)
 		return r.challenged(m, code, chal)
 	} else if code != 0 && code != 200 && code != 212 {
 		return nil, &PCRefusedError{Code: code}
@@ -328,146 +328,4 @@ func (r *pcRun) packageOne(msgRef string, code int) *pcOut {
 		{"DevId", r.source}, {"Man", r.d.opts.Manufacturer}, {"Mod", r.d.opts.Model}, {"DmV", "1.3"}, {"Lang", "en-US"},
 	})
 	return w.finish()
-}
-
-// pcHeaderStatus returns the code and the challenge of our SyncHdr; 0 without.
-func pcHeaderStatus(m *pcMessage) (int, *pcMeta) {
-	for _, s := range m.statuses {
-		if s.cmd == "SyncHdr" {
-			code, _ := strconv.Atoi(s.data) // judged
-			return code, s.chal
-		}
-	}
-	return 0, nil
-}
-
-// challenged repeats package 1 in full, with a credential.
-func (r *pcRun) challenged(m *pcMessage, code int, chal *pcMeta) (*pcOut, error) {
-	r.challenges++
-	if chal == nil || r.challenges > 2 {
-		return nil, &PCRefusedError{Code: code}
-	}
-	r.cred = true
-	r.remember(chal)
-	return r.packageOne(m.msgID, 200), nil
-}
-
-// remember keeps the nonce and the kind of credential of a challenge.
-func (r *pcRun) remember(chal *pcMeta) {
-	if chal == nil {
-		return
-	}
-	r.d.mu.Lock()
-	defer r.d.mu.Unlock()
-	switch chal.kind {
-	case "syncml:auth-basic":
-		r.d.id.Server.Type = "BASIC"
-	case "syncml:auth-md5":
-		r.d.id.Server.Type = "DIGEST"
-	}
-	if nonce, err := base64.StdEncoding.DecodeString(chal.nextNonce); err == nil && len(nonce) > 0 {
-		r.d.id.Server.Nonce = nonce
-	}
-}
-
-// exchange sends a message and returns the reply that the PC takes. restart is
-// set when it was lost on demand and the session begins again.
-func (r *pcRun) exchange(ctx context.Context, out *pcOut) (reply *pcReply, restart bool, err error) {
-	reply, err = r.post(ctx, out)
-	if err != nil {
-		return nil, false, err
-	}
-	lose, then, again := r.injected()
-	switch {
-	case again:
-		second, err := r.post(ctx, out)
-		if err != nil {
-			return nil, false, err
-		}
-		r.compare(reply, second, out)
-		return reply, false, nil
-	case !lose:
-		return reply, false, nil
-	}
-	if m, _, err := pcReadMessage(reply.body); err == nil {
-		r.d.sawMessage(m, true)
-	}
-	switch then {
-	case PCRepeat:
-		second, err := r.post(ctx, out)
-		if err != nil {
-			return nil, false, err
-		}
-		r.compare(reply, second, out)
-		return second, false, nil
-	case PCRestart:
-		return nil, true, nil
-	}
-	return nil, false, ErrPCReplyLost
-}
-
-// injected returns what was asked to go wrong with this reply, and uses it up.
-func (r *pcRun) injected() (lose bool, then PCAfterLoss, again bool) {
-	d := r.d
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inject.loseIn > 0 {
-		d.inject.loseIn--
-		lose, then = d.inject.loseIn == 0, d.inject.then
-	}
-	if !lose && d.inject.repeat > 0 {
-		d.inject.repeat--
-		again = true
-	}
-	return lose, then, again
-}
-
-// compare judges two replies to the same POST.
-func (r *pcRun) compare(a, b *pcReply, out *pcOut) {
-	if !bytes.Equal(a.body, b.body) {
-		var f pcFindings
-		f.add(PCRuleReplay, "the same POST was answered with %d bytes and then with %d others", len(a.body), len(b.body))
-		_ = r.d.note("session", r.session, out.sent.msgID, f) // kept as a violation
-	}
-}
-
-// post sends one message, again after a transport error as often as the
-// options say. Once a complete 200 came, the answers in it are confirmed.
-func (r *pcRun) post(ctx context.Context, out *pcOut) (*pcReply, error) {
-	media := pcMediaDM
-	if r.q.WBXML {
-		media = pcMediaWBXML
-	}
-	for attempt := 0; ; attempt++ {
-		r.posts++
-		reply, err := r.c.do(ctx, http.MethodPost, r.to, http.Header{
-			"Accept":            {pcMediaDM + ", " + pcMediaWBXML + ", application/octet-stream"},
-			"Accept-Charset":    {"UTF-8"},
-			"Content-Type":      {media},
-			"Client-Request-Id": {"0"},
-			"Ms-Cv":             {r.cv + "." + strconv.Itoa(r.posts)},
-			"User-Agent":        {"MSFT OMA DM Client/1.2.0.1"},
-		}, out.body)
-		switch {
-		case err == nil && reply.status == http.StatusOK:
-			r.d.confirm(out.sent.answers)
-			return reply, nil
-		case err == nil:
-			return nil, reply.fail()
-		case attempt >= r.d.opts.Retries || ctx.Err() != nil:
-			return nil, fmt.Errorf("session %s message %d: %w", r.session, out.sent.msgID, err)
-		}
-	}
-}
-
-// RenewalDue reports whether the certificate's renewal window is open, or the
-// server asked for a renewal by RenewNow.
-func (d *PCDevice) RenewalDue() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.id.Cert == nil || d.state != PCEnrolled {
-		return false
-	}
-	period := pcIntOr(d.tree.nodes["./Device/Vendor/MSFT/CertificateStore/My/WSTEP/Renew/RenewPeriod"].Value, 42)
-	return d.renewNow || d.now().After(d.id.Cert.NotAfter.Add(-time.Duration(period)*24*time.Hour))
 }

@@ -50,6 +50,7 @@ type pcSnapshot struct {
 type pcSavedIdentity struct {
 	Provider  string            `json:"provider"`
 	Addr      string            `json:"addr"`
+	Search    string            `json:"search"`
 	EntDMID   string            `json:"ent_dm_id"`
 	PolicyURL string            `json:"policy_url"`
 	EnrollURL string            `json:"enroll_url"`
@@ -99,7 +100,7 @@ func (id *pcIdentity) save() (*pcSavedIdentity, error) {
 		return nil, fmt.Errorf("save the key of a PC: %w", err)
 	}
 	return &pcSavedIdentity{
-		Provider: id.Provider, Addr: id.Addr, EntDMID: id.EntDMID, PolicyURL: id.PolicyURL, EnrollURL: id.EnrollURL,
+		Provider: id.Provider, Addr: id.Addr, Search: id.Search, EntDMID: id.EntDMID, PolicyURL: id.PolicyURL, EnrollURL: id.EnrollURL,
 		Client: id.Client, Server: id.Server, Poll: id.Poll, Chain: id.Chain, Roots: id.Roots, Key: key,
 	}, nil
 }
@@ -109,7 +110,7 @@ func (s *pcSavedIdentity) load() (pcIdentity, error) {
 		return pcIdentity{}, nil
 	}
 	id := pcIdentity{
-		Provider: s.Provider, Addr: s.Addr, EntDMID: s.EntDMID, PolicyURL: s.PolicyURL, EnrollURL: s.EnrollURL,
+		Provider: s.Provider, Addr: s.Addr, Search: s.Search, EntDMID: s.EntDMID, PolicyURL: s.PolicyURL, EnrollURL: s.EnrollURL,
 		Client: s.Client, Server: s.Server, Poll: s.Poll, Chain: s.Chain, Roots: s.Roots,
 	}
 	key, err := x509.ParsePKCS8PrivateKey(s.Key)

@@ -134,6 +134,12 @@ func pcOpenEnvelope(r *pcReply, op pcOperation, f *pcFindings) (header, body *pc
 	if got := header.child(pcNSAddr, "RelatesTo").value(); got != op.messageID {
 		f.add(PCRuleSOAP, "RelatesTo is %q, want our MessageID %q", got, op.messageID)
 	}
+	for _, k := range header.children() {
+		must, _ := k.attr("mustUnderstand")
+		if (must == "1" || must == "true") && !slices.Contains([]string{"Action", "RelatesTo", "To", "Security"}, k.name.Local) {
+			f.add(PCRuleSOAP, "the header %s must be understood, and no client understands it", k.name.Local)
+		}
+	}
 	action := header.child(pcNSAddr, "Action").value()
 	body = content.kids[0]
 	if body.name.Space == pcNSSoap && body.name.Local == "Fault" {

@@ -163,6 +163,14 @@ func (e *pcElem) child(space, local string) *pcElem {
 	return nil
 }
 
+// children returns all; a nil element has none.
+func (e *pcElem) children() []*pcElem {
+	if e == nil {
+		return nil
+	}
+	return e.kids
+}
+
 // all returns the children of that name.
 func (e *pcElem) all(space, local string) []*pcElem {
 	var out []*pcElem

@@ -63,7 +63,8 @@ type Config struct {
 	// Poll is how often a device calls by itself. Nil means [mde.DefaultPoll].
 	Poll *mde.Poll
 	// Renewal is when a device renews its certificate. Zero means 60 days
-	// before its end, and every 4 days after that.
+	// before its end, and every 4 days after that. A certificate that lives
+	// shortly is renewed in the last third of its life in any case.
 	Renewal mde.Renewal
 	// FaultStatus is the HTTP status of a SOAP fault: 500, or 200 as some
 	// servers have it. Zero means 500.

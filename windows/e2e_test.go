@@ -307,11 +307,7 @@ func TestPCSoak(t *testing.T) {
 		var ids []mdm.CommandID
 		var poison []mdm.CommandID
 		p.Poison(base + "Bad/One")
-		// A PC that has given a session up does not begin it again.
-		losses, aborts := []mdmtest.PCAfterLoss{mdmtest.PCRepeat, mdmtest.PCGiveUp}, rapid.Bool().Draw(rt, "aborts")
-		if !aborts {
-			losses = append(losses, mdmtest.PCRestart)
-		}
+		losses := []mdmtest.PCAfterLoss{mdmtest.PCRepeat, mdmtest.PCRestart, mdmtest.PCGiveUp}
 		for step := range rapid.IntRange(1, 8).Draw(rt, "steps") {
 			uri := fmt.Sprintf("%sArea/N%d", base, step)
 			switch rapid.IntRange(0, 9).Draw(rt, "what") {
@@ -331,9 +327,7 @@ func TestPCSoak(t *testing.T) {
 			case 7:
 				p.RepeatPosts(rapid.IntRange(1, 4).Draw(rt, "posts"))
 			case 8:
-				if aborts {
-					p.AbortNext()
-				}
+				p.AbortNext()
 			case 9:
 				if _, err := p.Sync(t.Context()); err != nil {
 					require.ErrorIs(rt, err, mdmtest.ErrPCReplyLost)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/windows/mde"
@@ -34,12 +35,23 @@ func (s *Server) provisioning(t mdm.TenantID, req *mde.TokenRequest, id mdm.Enro
 		Type: req.Context.EnrollmentType(), Roots: roots, Leaf: leaf, ProviderID: s.c.ProviderID,
 		ManagementURL: s.address(t, "manage"), EntDMID: string(id), Device: device, Server: server,
 	}, &mde.ProvisioningOptions{
-		Renewal: s.c.Renewal, Name: s.c.Name, UPN: user, DeviceName: plain(req.Context.DeviceName()), Poll: s.c.Poll,
+		Renewal: s.renewal(leaf), Name: s.c.Name, UPN: user, DeviceName: plain(req.Context.DeviceName()), Poll: s.c.Poll,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return doc.Encode()
+}
+
+// renewal is when a certificate is renewed: as configured, but in the last third
+// of its life. One that is due from its first day would be renewed for ever.
+func (s *Server) renewal(leaf *x509.Certificate) mde.Renewal {
+	r := s.c.Renewal
+	if life := leaf.NotAfter.Sub(s.c.Clock.Now()); life > 0 {
+		r.Days = min(r.Days, max(int(life/(3*24*time.Hour)), 1))
+		r.RetryDays = min(r.RetryDays, r.Days)
+	}
+	return r
 }
 
 // rehearse makes a document for nobody, so that what is wrong with the

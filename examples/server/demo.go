@@ -52,9 +52,9 @@ func openDemo(s *server) (*demo, error) {
 	if err := d.move(); err != nil {
 		return nil, err
 	}
-	fake.OnPush(func(token string) {
+	fake.OnPush(func(token, magic string) {
 		for _, dev := range d.devices {
-			if dev.token() == token {
+			if dev.pushed(token, magic) {
 				dev.wake()
 			}
 		}

@@ -16,7 +16,7 @@ type machine interface {
 	enrolled() bool
 	enroll(ctx context.Context) error
 	poll(ctx context.Context) error
-	token() string // of the push service; empty when it has none
+	pushed(token, magic string) bool // reports whether a push is for it
 	snapshot() ([]byte, error)
 	restore(snapshot []byte) error
 }
@@ -29,14 +29,14 @@ type simulated struct {
 	serial string
 	file   string // of its snapshot, in the data directory
 	every  time.Duration
-	pushed chan struct{}
+	woken  chan struct{}
 	kept   []byte // what stands in the file
 }
 
 // wake makes the device poll; several wakes while it is at it are one.
 func (v *simulated) wake() {
 	select {
-	case v.pushed <- struct{}{}:
+	case v.woken <- struct{}{}:
 	default:
 	}
 }
@@ -81,7 +81,7 @@ func (v *simulated) live(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-v.pushed:
+		case <-v.woken:
 		case <-tick.C:
 		}
 	}

@@ -28,7 +28,7 @@ func newDevices(d *demo) []*simulated {
 	phone.device.Store(mdmtest.NewApple(phone.kind, "", &phone.opts))
 	pc.device = mdmtest.NewPC(d.s.url, d.s.people.user, d.s.people.password, &pc.opts)
 	live := func(m machine, serial, file string, every time.Duration) *simulated {
-		return &simulated{machine: m, d: d, serial: serial, file: "demo/" + file, every: every, pushed: make(chan struct{}, 1)}
+		return &simulated{machine: m, d: d, serial: serial, file: "demo/" + file, every: every, woken: make(chan struct{}, 1)}
 	}
 	return []*simulated{
 		live(mac, mac.opts.Serial, "mac.json", 30*time.Second),
@@ -46,10 +46,10 @@ type appleMachine struct {
 	device   atomic.Pointer[mdmtest.Apple]
 }
 
-func (m *appleMachine) enrolled() bool                { return m.device.Load().Enrolled() }
-func (m *appleMachine) token() string                 { return m.device.Load().PushToken() }
-func (m *appleMachine) snapshot() ([]byte, error)     { return m.device.Load().Snapshot(), nil }
-func (m *appleMachine) restore(snapshot []byte) error { return m.device.Load().Restore(snapshot) }
+func (m *appleMachine) enrolled() bool                  { return m.device.Load().Enrolled() }
+func (m *appleMachine) pushed(token, magic string) bool { return m.device.Load().Pushed(token, magic) }
+func (m *appleMachine) snapshot() ([]byte, error)       { return m.device.Load().Snapshot(), nil }
+func (m *appleMachine) restore(snapshot []byte) error   { return m.device.Load().Restore(snapshot) }
 
 func (m *appleMachine) poll(ctx context.Context) error {
 	_, err := m.device.Load().Poll(ctx)
@@ -78,7 +78,7 @@ type pcMachine struct {
 }
 
 func (m *pcMachine) enrolled() bool                   { return m.device.State() == mdmtest.PCEnrolled }
-func (m *pcMachine) token() string                    { return "" }
+func (m *pcMachine) pushed(_, _ string) bool          { return false }
 func (m *pcMachine) enroll(ctx context.Context) error { return m.device.Enroll(ctx) }
 func (m *pcMachine) snapshot() ([]byte, error)        { return m.device.Snapshot() }
 func (m *pcMachine) poll(ctx context.Context) error   { _, err := m.device.Sync(ctx); return err }
