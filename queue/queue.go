@@ -71,7 +71,11 @@ func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]E
 			entries[i] = first
 			continue
 		}
-		if t := slices.IndexFunc(fresh, func(f int) bool { return twin(&entries[f].Command, &c) }); t >= 0 {
+		t := -1
+		if c.Idempotency != "" {
+			t = slices.IndexFunc(fresh, func(f int) bool { return twin(&entries[f].Command, &c) })
+		}
+		if t >= 0 {
 			if !same(&entries[fresh[t]].Command, &c) {
 				return nil, keyReused()
 			}
@@ -93,15 +97,16 @@ func (q *Queue) Enqueue(ctx context.Context, tx mdm.Tx, commands []Command) ([]E
 	return entries, nil
 }
 
-// twin reports whether two commands have the same idempotency key on the same
-// enrollment.
+// twin reports whether two commands, of which one has an idempotency key, have the
+// same on the same enrollment.
 func twin(a, b *Command) bool {
-	return a.Idempotency != "" && a.Idempotency == b.Idempotency && a.Enrollment == b.Enrollment
+	return a.Idempotency == b.Idempotency && a.Enrollment == b.Enrollment
 }
 
 // insert stores the contents of the fresh ones of entries, and queues them.
 func (q *Queue) insert(ctx context.Context, tx mdm.Tx, entries []Entry, fresh []int) error {
 	out := make([]Entry, len(fresh))
+	stored := make(map[mdm.Hash]bool) // many commands of a call have one content
 	for n, i := range fresh {
 		e := &entries[i]
 		if e.ID == "" {
@@ -115,12 +120,15 @@ func (q *Queue) insert(ctx context.Context, tx mdm.Tx, entries []Entry, fresh []
 		if e.Hash, err = q.address(&e.Command); err != nil {
 			return err
 		}
-		sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, e.Hash.String(), nonNil(e.Content))
-		if err != nil {
-			return err
-		}
-		if err := q.c.Store.PutContent(ctx, tx, e.Hash, sealed); err != nil {
-			return fmt.Errorf("store the content of a %s command: %w", e.Kind, err)
+		if !stored[e.Hash] {
+			sealed, err := q.c.Box.Seal(tx.Tenant(), contentTable, e.Hash.String(), nonNil(e.Content))
+			if err != nil {
+				return err
+			}
+			if err := q.c.Store.PutContent(ctx, tx, e.Hash, sealed); err != nil {
+				return fmt.Errorf("store the content of a %s command: %w", e.Kind, err)
+			}
+			stored[e.Hash] = true
 		}
 		e.Content = nil
 		out[n] = *e

@@ -58,7 +58,9 @@ type dialect struct {
 	in func(keys []int64) (string, []any)
 	// generation draws from the sequence of generations.
 	generation func(ctx context.Context, q Querier) (int64, error)
-	goose      goose.Dialect
+	// fromHex is bytes of hexadecimal text, asBytes a text as names are kept.
+	fromHex, asBytes func(column string) string
+	goose            goose.Dialect
 	// acquire and release are queries: the lock under which replicas migrate.
 	// Empty where the database locks by itself.
 	acquire, release string
@@ -122,7 +124,7 @@ func deleteFrom(table string) string { return "DELETE FROM " + table }
 // lower is the lower of SQLite and PostgreSQL.
 func lower(column string) string { return "lower(" + column + ")" }
 
-// sqlite is SQLite 3.35 and later.
+// sqlite is SQLite 3.41 and later.
 var sqlite = dialect{
 	name: SQLite,
 	by:   func(index string) string { return " INDEXED BY " + index },
@@ -138,6 +140,8 @@ var sqlite = dialect{
 		}
 		return g, q.QueryRowContext(ctx, `SELECT value FROM keelson_sequence WHERE name = 'generation'`).Scan(&g)
 	},
+	fromHex:  func(c string) string { return "unhex(" + c + ")" },
+	asBytes:  func(c string) string { return c },
 	goose:    goose.DialectSQLite3,
 	hasTable: `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)`,
 }
@@ -155,6 +159,8 @@ var postgres = dialect{
 	generation: func(ctx context.Context, q Querier) (g int64, err error) {
 		return g, q.QueryRowContext(ctx, `SELECT nextval('keelson_generation')`).Scan(&g)
 	},
+	fromHex:  func(c string) string { return "decode(" + c + ", 'hex')" },
+	asBytes:  func(c string) string { return c },
 	goose:    goose.DialectPostgres,
 	acquire:  `SELECT pg_advisory_lock(hashtext('keelson_schema'))::text`,
 	release:  `SELECT pg_advisory_unlock(hashtext('keelson_schema'))::text`,
@@ -199,6 +205,8 @@ var mysql = dialect{
 		_, err = q.ExecContext(ctx, `DELETE FROM keelson_generation WHERE id = ?`, g)
 		return g, err
 	},
+	fromHex:  func(c string) string { return "unhex(" + c + ")" },
+	asBytes:  func(c string) string { return "CAST(" + c + " AS BINARY)" },
 	goose:    goose.DialectMySQL,
 	acquire:  `SELECT GET_LOCK(concat(DATABASE(), '.keelson_schema'), 300)`,
 	release:  `SELECT RELEASE_LOCK(concat(DATABASE(), '.keelson_schema'))`,

@@ -70,12 +70,32 @@ func (r queueRoom) Insert(ctx context.Context, x mdm.Tx, entries []queue.Entry) 
 	if err != nil {
 		return err
 	}
+	if len(entries) > 1 && !slices.ContainsFunc(entries, func(e queue.Entry) bool { return alone(&e) }) {
+		return t.enqueueMany(ctx, entries)
+	}
 	for i := range entries {
 		if err := t.enqueue(ctx, &entries[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const takenID = "a command with this id exists"
+
+func noSuchEnrollment() error {
+	return mdm.Errorf(mdm.CodeNotFound, "enrollment", "no such enrollment, or no such content")
+}
+
+// unknownID refuses the id of a command that is there.
+func (t *tx) unknownID(ctx context.Context, id mdm.CommandID) error {
+	var known bool
+	err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ? AND uid = ?)
+		OR EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ? AND uid = ?)`, t.id, id, t.id, id).Scan(&known)
+	if err == nil && known {
+		return mdm.Errorf(mdm.CodeConflict, "id", takenID)
+	}
+	return t.judged(failure("read a command", err))
 }
 
 func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
@@ -85,14 +105,8 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 			return err
 		}
 	}
-	const taken = "a command with this id exists"
-	var known bool
-	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_queue WHERE tenant = ? AND uid = ?)
-		OR EXISTS (SELECT 1 FROM keelson_done WHERE tenant = ? AND uid = ?)`, t.id, e.ID, t.id, e.ID).Scan(&known); err != nil {
-		return failure("read a command", err)
-	}
-	if known {
-		return mdm.Errorf(mdm.CodeConflict, "id", taken)
+	if err := t.unknownID(ctx, e.ID); err != nil {
+		return err
 	}
 	if e.Supersede != "" {
 		seqs, err := t.waiting(ctx, t.d.lock, `enrollment = ? AND supersede = ? AND sent = 0`, "", e.Enrollment, e.Supersede)
@@ -113,11 +127,11 @@ func (t *tx) enqueue(ctx context.Context, e *queue.Entry) error {
 		e.Hash[:], t.id, e.Enrollment)
 	switch {
 	case errors.Is(err, mdm.CodeConflict) && t.d.lock != "": // by a unit beside this one: what it queued is seen next time
-		return &mdm.Error{Code: mdm.CodeConflict, Field: "id", Message: taken, Err: errors.Join(errAgain, err)}
+		return &mdm.Error{Code: mdm.CodeConflict, Field: "id", Message: takenID, Err: errors.Join(errAgain, err)}
 	case err != nil:
-		return takenAs(err, "id", taken)
+		return takenAs(err, "id", takenID)
 	case seq == 0:
-		return mdm.Errorf(mdm.CodeNotFound, "enrollment", "no such enrollment, or no such content")
+		return noSuchEnrollment()
 	}
 	e.Seq = seq
 	return nil

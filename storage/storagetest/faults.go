@@ -73,7 +73,7 @@ func faults() []test {
 func failEverywhere(t *testing.T, h Harness, s scenario, fail func() error, run func(t *testing.T, unit func() error)) {
 	writes := writesOf(t, h, s)
 	require.GreaterOrEqual(t, writes, 2, "a unit that writes, and commits")
-	for n := 1; n <= writes; n++ {
+	for n := 1; n <= writes; n += faultStride {
 		f := &fault{}
 		w := newWorld(t, h, f.hook)
 		unit := s.setup(w)
@@ -101,7 +101,7 @@ func writesOf(t *testing.T, h Harness, s scenario) int {
 // either commits whole or rolls back whole.
 func leaveEverywhere(t *testing.T, h Harness, s scenario) {
 	writes := writesOf(t, h, s)
-	for n := 1; n <= writes; n++ {
+	for n := 1; n <= writes; n += faultStride {
 		f := &fault{}
 		w := newWorld(t, h, f.hook)
 		unit := s.setup(w)

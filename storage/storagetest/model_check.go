@@ -19,7 +19,10 @@ func queueModel() []test {
 	return []test{{"agrees with a naive model", "all of queue.Store", func(t *testing.T, w *world) {
 		n := 0
 		rapid.Check(t, func(rt *rapid.T) {
-			n++ // a tenant for each history, as a store of its own would be slow
+			if n++; n > histories {
+				return
+			}
+			// A tenant for each history, as a store of its own would be slow.
 			newMachine(over(t, w.h, w.s, mdm.TenantID(fmt.Sprintf("history-%d", n)))).run(rt)
 		})
 	}}}
