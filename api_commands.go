@@ -18,18 +18,15 @@ type Commands struct{ t *Tenant }
 type CommandRequest struct {
 	// Kind is mdm.KindDeviceInformation (Content: the queries, one a line),
 	// mdm.KindRawApple (a property list with a RequestType) or mdm.KindSyncML.
-	Kind       string         `json:"kind"`
-	Content    []byte         `json:"content,omitempty"`
-	Urgent     bool           `json:"urgent,omitempty"`
-	NotBefore  time.Time      `json:"not_before,omitzero"`
-	Expires    time.Time      `json:"expires,omitzero"`
-	Redelivery mdm.Redelivery `json:"redelivery,omitempty"`
-	Resource   string         `json:"resource,omitempty"`
-	Supersede  string         `json:"supersede,omitempty"`
-	// Idempotency makes the same request with the same key, for the same host,
-	// queue nothing and return the first command, whatever became of it and of
-	// the host's enrollment. Empty queues each.
-	Idempotency string `json:"-"`
+	Kind        string         `json:"kind"`
+	Content     []byte         `json:"content,omitempty"`
+	Urgent      bool           `json:"urgent,omitempty"`
+	NotBefore   time.Time      `json:"not_before,omitzero"`
+	Expires     time.Time      `json:"expires,omitzero"`
+	Redelivery  mdm.Redelivery `json:"redelivery,omitempty"`
+	Resource    string         `json:"resource,omitempty"`
+	Supersede   string         `json:"supersede,omitempty"`
+	Idempotency string         `json:"-"` // empty queues each; see [Commands.Send]
 }
 
 // Command is a queued command as administrators see it.
@@ -87,10 +84,12 @@ func public(d queue.Done) Command {
 	}
 }
 
-// Send queues a command for a host's device channel, and wakes the device. An
-// idempotency key that was used for another request is a [mdm.CodeKeyReused]
-// error; one that another call is using at this very moment may be a
-// [mdm.CodeConflict] error, which the same call repeated is not.
+// Send queues a command for a host's device channel, and wakes the device. The
+// same request for the same host with the same idempotency key queues nothing and
+// returns the first command, whatever became of it and of the host's enrollment.
+// Another request with that key is a [mdm.CodeKeyReused] error. While the first is
+// being queued, the second may be a [mdm.CodeConflict] error, and is to be made
+// again.
 func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (mdm.CommandID, error) {
 	if err := a.t.may(ctx, "commands.write", string(h)); err != nil {
 		return "", err
@@ -125,9 +124,9 @@ func (a *Commands) Send(ctx context.Context, h mdm.HostID, r CommandRequest) (md
 		if err != nil {
 			return err
 		}
-		c := c
-		c.Enrollment, c.Generation = e.Key, e.Generation
-		entries, err := a.t.m.queue.Enqueue(ctx, tx, []queue.Command{c})
+		cmd := c
+		cmd.Enrollment, cmd.Generation = e.Key, e.Generation
+		entries, err := a.t.m.queue.Enqueue(ctx, tx, []queue.Command{cmd})
 		if err != nil {
 			return err
 		}
