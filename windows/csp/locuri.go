@@ -55,6 +55,8 @@ func parse(s string) (LocURI, string) {
 		return LocURI{}, "the node address is empty"
 	case len(s) > MaxLocURI:
 		return LocURI{}, "the node address is longer than 2048 bytes"
+	case !utf8.ValidString(s): // an escape and a bare byte might make one character
+		return LocURI{}, "the node address is not UTF-8"
 	case !ok:
 		return LocURI{}, `the node address does not begin with "./"`
 	case strings.HasSuffix(rest, "/"):
