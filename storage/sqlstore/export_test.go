@@ -19,3 +19,15 @@ func (s *Store) Writer() *sql.Conn { return s.turns.(*writer).conn }
 
 // Begins is how a store's units of work begin on a server; nil is the default.
 func (s *Store) Begins() *sql.TxOptions { return s.turns.(*pool).begun }
+
+// Prepared are the statements that a store on a server has prepared, as the
+// server knows them.
+func (s *Store) Prepared() (out []string) {
+	p := s.turns.(*pool)
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for query := range p.stmts {
+		out = append(out, p.d.bind(query))
+	}
+	return out
+}

@@ -91,9 +91,9 @@ func (r profilesRoom) Claim(ctx context.Context, x mdm.Tx, now time.Time, limit 
 		}
 	}
 	var more bool
-	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_dirty WHERE tenant = ? LIMIT 1`+t.d.skip+`)
+	err = t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_dirty WHERE tenant = ? ORDER BY lane, id LIMIT 1`+t.d.skip+`)
 		OR EXISTS (SELECT 1 FROM keelson_walk WHERE tenant = ? LIMIT 1`+t.d.skip+`)
-		OR EXISTS (SELECT 1 FROM keelson_due WHERE tenant = ? AND at <= ? LIMIT 1`+t.d.skip+`)`, t.id, t.id, t.id, mdm.Micros(now)).Scan(&more)
+		OR EXISTS (SELECT 1 FROM keelson_due WHERE tenant = ? AND at <= ? ORDER BY at LIMIT 1`+t.d.skip+`)`, t.id, t.id, t.id, mdm.Micros(now)).Scan(&more)
 	return slices.Sorted(maps.Keys(c.hosts)), more, t.judged(failure("read marks", err))
 }
 

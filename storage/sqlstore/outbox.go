@@ -45,7 +45,7 @@ func (r lifecycleRoom) ClaimEvents(ctx context.Context, tenant mdm.TenantID, now
 	// An empty outbox, which is the usual case, costs no unit of work.
 	due := false
 	err = r.s.read(ctx, tenant, func(t *tx) error {
-		err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keelson_outbox WHERE tenant = ? AND due <= ?)`, t.id, mdm.Micros(now)).Scan(&due)
+		err := t.q.QueryRowContext(ctx, `SELECT coalesce((SELECT 1 FROM keelson_outbox WHERE tenant = ? AND due <= ? ORDER BY due LIMIT 1), 0)`, t.id, mdm.Micros(now)).Scan(&due)
 		return failure("read the outbox", err)
 	})
 	if err != nil || !due {

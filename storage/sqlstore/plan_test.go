@@ -23,7 +23,8 @@ var (
 // whole lists the statements that read all of a tenant's rows because that is
 // what they are for.
 func wholeOnPurpose(query string) bool {
-	return strings.HasPrefix(query, `SELECT platform, state, count(*) FROM keelson_host`)
+	return strings.HasPrefix(query, `SELECT platform, state, count(*) FROM keelson_host`) ||
+		strings.HasPrefix(query, `SELECT count(*) FROM (SELECT host FROM keelson_dirty`)
 }
 
 // wasteful returns the steps of a plan that read a growing table whole, or all of

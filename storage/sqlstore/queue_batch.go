@@ -91,11 +91,13 @@ func (t *tx) enqueueMany(ctx context.Context, entries []queue.Entry) error {
 	}
 	insert := `INSERT INTO keelson_queue (tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
 		not_before, expires, resource, supersede, redelivery, actor, queued_at)
-		SELECT e.tenant, e.id, v.lane, v.uid, v.generation, v.owner, v.ref_key, v.ref_order, v.kind, c.id,
+		SELECT e.tenant, e.id, v.lane, v.uid, v.generation, v.owner, v.ref_key, v.ref_order, v.kind, v.content,
 		v.not_before, v.expires, v.resource, '', v.redelivery, v.actor, v.queued_at
-		FROM ` + t.d.recordset(batchColumns) + ` JOIN keelson_enrollment e ON e.id = v.enrollment AND e.tenant = ?
-		JOIN keelson_content c ON c.tenant = e.tenant AND c.sha = ` + t.d.fromHex("v.sha") + `
-		WHERE NOT EXISTS (SELECT 1 FROM keelson_done d WHERE d.tenant = e.tenant AND d.uid = v.uid) ORDER BY v.n`
+		FROM (SELECT v.*, (SELECT c.id FROM keelson_content c WHERE c.tenant = ? AND c.sha = ` + t.d.fromHex("v.sha") + `) AS content
+			FROM ` + t.d.recordset(batchColumns) + `) v JOIN keelson_enrollment e ON e.id = v.enrollment AND e.tenant = ?
+		WHERE v.content IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM keelson_done d WHERE d.tenant = e.tenant AND d.uid = v.uid) ORDER BY v.n`
+	args := []any{t.id, string(list), t.id}
 	found := 0
 	take := func(rows *sql.Rows) error {
 		var id mdm.CommandID
@@ -113,8 +115,8 @@ func (t *tx) enqueueMany(ctx context.Context, entries []queue.Entry) error {
 		if err := t.write("queue"); err != nil {
 			return err
 		}
-		err = t.each(ctx, "the queue", insert+` ON CONFLICT DO NOTHING RETURNING uid, seq`, []any{string(list), t.id}, take)
-	} else if _, err = t.exec(ctx, "queue", insert, string(list), t.id); err == nil {
+		err = t.each(ctx, "the queue", insert+` ON CONFLICT DO NOTHING RETURNING uid, seq`, args, take)
+	} else if _, err = t.exec(ctx, "queue", insert, args...); err == nil {
 		err = t.each(ctx, "the queue", `SELECT q.uid, q.seq FROM `+t.d.recordset([]string{"uid:text"})+`
 			JOIN keelson_queue q ON q.tenant = ? AND q.uid = `+t.d.asBytes("v.uid"), []any{string(list), t.id}, take)
 	}

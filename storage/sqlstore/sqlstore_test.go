@@ -125,6 +125,9 @@ func dumpTables(t testing.TB, db *sql.DB, names []string) []storagetest.Line {
 		}
 		var lines []storagetest.Line
 		for _, row := range table(t, db, "SELECT * FROM "+name) {
+			if row["tenant"] == "0" {
+				continue // the schema's
+			}
 			cells := make([]string, 0, len(row))
 			for c, v := range row {
 				cells = append(cells, c+"="+v)

@@ -389,5 +389,21 @@ CREATE TABLE keelson_windows_session (
 );
 CREATE UNIQUE INDEX keelson_windows_session_id ON keelson_windows_session (tenant, enrollment, session);
 
+-- A queue that is empty most of the time gets plans for an empty table, which are
+-- kept when a hundred thousand entries arrive: these rows of no tenant, never
+-- deleted, keep the plans that go by an index. Entries and marks come and go, so
+-- that dead ones are cleaned up by their number and not by their share.
+INSERT INTO keelson_queue (tenant, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content,
+  not_before, expires, resource, supersede, redelivery, actor, queued_at)
+  SELECT 0, n, 50, 'none-' || n, 0, '', 0, 0, '', 0, 0, 0, '', '', 'once', '', 0 FROM generate_series(1, 5000) n;
+INSERT INTO keelson_outbox (tenant, uid, kind, at, enrollment, event, due)
+  SELECT 0, 'none-' || n, '', 0, n, '{}', 0 FROM generate_series(1, 5000) n;
+INSERT INTO keelson_due (tenant, host, at) SELECT 0, n, n FROM generate_series(1, 5000) n;
+INSERT INTO keelson_dirty (tenant, host, lane) SELECT 0, n, 9 FROM generate_series(1, 5000) n;
+ALTER TABLE keelson_queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+ALTER TABLE keelson_outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+ALTER TABLE keelson_dirty SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+ALTER TABLE keelson_due SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
 -- +goose Down
 SELECT 'this schema only goes forward';
