@@ -90,7 +90,7 @@ func serveProcess(dir string) error {
 		return err
 	}
 	m, err := keelson.New(keelson.Config{
-		URL: "https://" + addr, Store: store, CA: own, Keyring: keyring, Topic: topic,
+		URL: string(read("url")), Store: store, CA: own, Keyring: keyring, Topic: topic,
 		Anchors: []*x509.Certificate{leaf}, Passwords: passwords{"ada": "lovelace"},
 	})
 	if err != nil {
@@ -108,7 +108,7 @@ func serveProcess(dir string) error {
 	})
 	mux.HandleFunc("GET /test/state", func(w http.ResponseWriter, r *http.Request) {
 		var out []keelson.HostDetail
-		hs, err := m.Hosts().List(r.Context(), keelson.HostFilter{}, keelson.Page{})
+		hs, err := m.Hosts().List(r.Context(), keelson.HostFilter{}, keelson.Page{Limit: 500})
 		for _, h := range hs {
 			var d keelson.HostDetail
 			if d, err = m.Hosts().Get(r.Context(), h.ID); err != nil {
@@ -209,6 +209,7 @@ func newProcess(t *testing.T, database string) *process {
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
 	write("addr", []byte(addr))
+	write("url", []byte("https://"+addr))
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
 	p := &process{t: t, dir: dir, url: "https://" + addr, roots: roots,
@@ -266,23 +267,30 @@ func (p *process) call(method, path string, into any) error {
 func TestSIGKILL(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "k.db")
-		underKills(t, "sqlite file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)", 50)
+		p := newProcess(t, "sqlite file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)")
+		p.start()
+		underKills(t, p, storm{macs: 3, pcs: 2, kills: 50}, func() { p.kill(); p.start() })
 	})
 	for _, s := range servers {
 		t.Run(string(s.dialect), func(t *testing.T) {
 			s.Need(t)
-			underKills(t, s.Driver()+" "+s.name(t), 20)
+			p := newProcess(t, s.Driver()+" "+s.name(t))
+			p.start()
+			underKills(t, p, storm{macs: 3, pcs: 2, kills: 20}, func() { p.kill(); p.start() })
 		})
 	}
 }
 
-func underKills(t *testing.T, database string, kills int) {
-	p := newProcess(t, database)
-	p.start()
+// storm is a fleet and how often its server is killed under it.
+type storm struct{ macs, pcs, kills int }
+
+// underKills lets a fleet live with a server that strike kills, and judges by
+// what the devices saw.
+func underKills(t *testing.T, p *process, s storm, strike func()) {
 	ctx := t.Context()
 	var macs []*mdmtest.Apple
 	var pcs []*mdmtest.PCDevice
-	for i := range 3 {
+	for i := range s.macs {
 		var link string
 		require.NoError(t, p.call(http.MethodPost, "/test/link", &link))
 		mac := mdmtest.NewApple(mdmtest.AppleMac, link, &mdmtest.AppleOptions{RootCAs: p.roots, Keys: keys.Key})
@@ -290,7 +298,7 @@ func underKills(t *testing.T, database string, kills int) {
 		require.NoError(t, mac.Enroll(ctx), i)
 		macs = append(macs, mac)
 	}
-	for range 2 {
+	for range s.pcs {
 		pc := mdmtest.NewPC(p.url, "ada", "lovelace", &mdmtest.PCOptions{Key: (&world{pool: keys}).rsaKey})
 		require.NoError(t, pc.Enroll(ctx))
 		pcs = append(pcs, pc)
@@ -317,14 +325,13 @@ func underKills(t *testing.T, database string, kills int) {
 		live(func(ctx context.Context) error { _, err := pc.Sync(ctx); return err })
 	}
 	version := 0
-	for n := range kills {
+	for n := range s.kills {
 		version = n + 1
 		_ = p.call(http.MethodPost, "/test/version?n="+strconv.Itoa(version), new(string))
 		wait, cancel := context.WithTimeout(ctx, time.Duration(mrand.IntN(200))*time.Millisecond)
 		<-wait.Done()
 		cancel()
-		p.kill()
-		p.start()
+		strike()
 	}
 	require.Eventually(t, func() bool {
 		return p.call(http.MethodPost, "/test/version?n="+strconv.Itoa(version), new(string)) == nil
@@ -332,7 +339,7 @@ func underKills(t *testing.T, database string, kills int) {
 
 	var hosts []keelson.HostDetail
 	settled := func() bool {
-		if p.call(http.MethodGet, "/test/state", &hosts) != nil || len(hosts) != 5 {
+		if p.call(http.MethodGet, "/test/state", &hosts) != nil || len(hosts) != s.macs+s.pcs {
 			return false
 		}
 		for _, h := range hosts {
@@ -350,7 +357,7 @@ func underKills(t *testing.T, database string, kills int) {
 	for _, mac := range macs {
 		seen += len(mac.Record())
 	}
-	require.Greater(t, seen, 2*kills, "there was hardly any load")
+	require.Greater(t, seen, 2*s.kills, "there was hardly any load")
 	for _, mac := range macs {
 		have, ok := mac.Profile("com.example.kill")
 		require.True(t, ok)

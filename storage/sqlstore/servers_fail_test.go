@@ -300,6 +300,21 @@ func TestNoDeadlocks(t *testing.T) {
 			}
 			return nil
 		}
+		leaver := func() error { // as who deletes a host begins
+			for n := range rounds {
+				if err := inTx(func(ctx context.Context, tx mdm.Tx) error {
+					h, err := f.s.Lifecycle().HostTx(ctx, tx, f.channels[n%hosts].Host)
+					if err != nil {
+						return err
+					}
+					_, err = f.s.Lifecycle().EnrollmentsOf(ctx, tx, h.Key)
+					return err
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		expirer := func() error {
 			for range rounds {
 				if err := inTx(func(ctx context.Context, tx mdm.Tx) error {
@@ -329,7 +344,7 @@ func TestNoDeadlocks(t *testing.T) {
 			}
 			return nil
 		}
-		workers := []func() error{planner, planner, planner, device(0), device(8), device(16), checkIns, expirer, administrator}
+		workers := []func() error{planner, planner, planner, device(0), device(8), device(16), checkIns, checkIns, leaver, leaver, expirer, administrator}
 		errs := make([]error, len(workers))
 		var wg sync.WaitGroup
 		for i, w := range workers {

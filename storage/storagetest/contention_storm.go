@@ -115,7 +115,7 @@ func (s *storm) serve(e mdm.Enrollment) (int, error) {
 	s.mu.Unlock()
 	var a queue.Answer
 	if err := stubborn(func() (err error) {
-		a, err = s.s.Queue().Poll(s.ctx, s.tenant, queue.Poll{Caller: queue.Caller{Natural: e.Natural, Pin: e.Pin}, Now: s.now, Limit: 3})
+		a, err = s.s.Queue().Poll(s.ctx, s.tenant, queue.Poll{Caller: queue.Caller{Natural: e.Natural, Pin: e.Pin}, Now: s.now, Limit: 1 + 2*rand.IntN(2)})
 		return err
 	}); err != nil {
 		return 0, err
