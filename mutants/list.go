@@ -72,7 +72,7 @@ var mutants = []mutant{
 		"profiles/hosts.go", "page.Next = page.Hosts[limit-1].Host", "page.Next = v.Host",
 		"Hosts", []string{"./profiles"}},
 	{"used-links-are-open", "a link that was used up is listed as open",
-		"storage/sqlstore/screens.go", "revoked = 0 AND (used < quota OR used < 1)`", "revoked = 0`",
+		"storage/sqlstore/screens.go", "NOT revoked AND (used < quota OR used < 1)`", "NOT revoked`",
 		".", storage},
 	{"new-profile-of-an-old-command", "a command is said to be about a profile that was made after it",
 		"profiles/about.go", " && !p.CreatedAt.After(d.Queued)", "",

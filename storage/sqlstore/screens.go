@@ -50,16 +50,16 @@ func (r profilesRoom) LoadChannel(ctx context.Context, tenant mdm.TenantID, e md
 
 // inState is [identity.Intent.State] as a condition, with its arguments.
 func inState(s identity.IntentState, now time.Time) (string, []any) {
-	const left = ` AND revoked = 0 AND (used < quota OR used < 1)`
+	const left = ` AND NOT revoked AND (used < quota OR used < 1)`
 	switch s {
 	case "":
 		return ``, nil
 	case identity.IntentOpen:
 		return left + ` AND expires_at > ?`, []any{mdm.Micros(now)}
 	case identity.IntentWithdrawn:
-		return ` AND revoked = 1`, nil
+		return ` AND revoked`, nil
 	case identity.IntentUsedUp:
-		return ` AND revoked = 0 AND used >= quota AND used >= 1`, nil
+		return ` AND NOT revoked AND used >= quota AND used >= 1`, nil
 	case identity.IntentExpired:
 		return left + ` AND expires_at <= ?`, []any{mdm.Micros(now)}
 	}
