@@ -1,11 +1,9 @@
 package mdmtest
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -269,76 +267,6 @@ func TestPCJudgesSessionHTTP(t *testing.T) {
 	require.Equal(t, 429, h.Status)
 }
 
-func TestPCAnswersAChallenge(t *testing.T) {
-	s := pcNewServer(t)
-	s.syncHdr, s.chal = 407, "next"
-	pc := s.pc()
-	s.queue(pcCmd("Get", "1", "./DevInfo/Man", "", ""))
-	pc.Sync()
-	m := s.got()
-	require.Len(t, m, 3)
-	require.Empty(t, m[0].Hdr.Cred)
-	require.Equal(t, []string{"1/0 SyncHdr 200"}, m[1].statuses())
-	require.Equal(t, "2", m[1].Hdr.MsgID)
-	require.Equal(t, []string{"Status", "Alert", "Alert", "Replace", "Final"}, m[1].names())
-	require.Equal(t, "client", m[1].Hdr.LocName)
-	require.Equal(t, "syncml:auth-md5", m[1].Hdr.CredType)
-	for i, nonce := range []string{"next1", "next2"} {
-		_, want := pcCredential(pcCred{Name: "client", Secret: "s2", Nonce: []byte(nonce)})
-		require.Equal(t, want, m[i+1].Hdr.Cred, "after 200 every message needs it")
-	}
-
-	s.chal = ""
-	_, err := pc.PCDevice.Sync(t.Context())
-	var refused *PCRefusedError
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, 407, refused.Code)
-	s.syncHdr = 403
-	_, err = pc.PCDevice.Sync(t.Context())
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, 403, refused.Code)
-}
-
-func TestPCJudgesChallenges(t *testing.T) {
-	swap := func(old, with string) func(string) string {
-		return func(s string) string { return strings.Replace(s, old, with, 1) }
-	}
-	for name, c := range map[string]struct {
-		first, second func(string) string // of the challenge, and of the reply to the credential
-		detail        string
-	}{
-		"what was refused is taken": {swap("<Cmd>Alert</Cmd><Data>407", "<Cmd>Alert</Cmd><Data>200"), nil, "takes our Alert"},
-		"commands":                  {swap("<Final/>", pcCmd("Get", "7", "./DevInfo/Man", "", "")+"<Final/>"), nil, "commands in a message"},
-		"another credential":        {swap("syncml:auth-md5", "syncml:auth-x509"), nil, "which no device has"},
-		"no format":                 {swap(`<Format xmlns="syncml:metinf">b64</Format>`, ""), nil, "not padded base64"},
-		"a nonce in clear":          {swap("<NextNonce xmlns=\"syncml:metinf\">", "<NextNonce xmlns=\"syncml:metinf\">!"), nil, "not padded base64"},
-		"the same nonce again":      {nil, swap(base64.StdEncoding.EncodeToString([]byte("next2")), base64.StdEncoding.EncodeToString([]byte("next1"))), "just used"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := pcNewServer(t)
-			s.syncHdr, s.chal = 407, "next"
-			d := NewPC(s.URL, "ada", "secret", s.options())
-			require.NoError(t, d.Enroll(t.Context()))
-			n := 0
-			s.on("session", func(r string) string {
-				n++
-				for i, f := range []func(string) string{c.first, c.second} {
-					if f != nil && n == i+1 {
-						out := f(r)
-						require.NotEqual(t, r, out, "the test's own mistake: nothing was broken")
-						return out
-					}
-				}
-				return r
-			})
-			_, err := d.Sync(t.Context())
-			require.NoError(t, err)
-			require.Len(t, d.Violations(), 1)
-			require.Contains(t, d.Violations()[0].Detail, c.detail)
-		})
-	}
-}
-
 // The vectors are from the OMA DM security page and a real Windows 11 device.
 func TestPCCredentials(t *testing.T) {
 	kind, data := pcCredential(pcCred{Name: "Bruce2", Secret: "OhBehave", Nonce: []byte("Nonce")})
@@ -469,83 +397,4 @@ func TestPCAlertsAndRotation(t *testing.T) {
 	require.Equal(t, "0", m[3].results()[rotation], "done by the next session")
 	pc.Sync()
 	require.NotContains(t, s.got()[4].raw, "org.example.done", "an alert is sent once")
-}
-
-func TestPCRenews(t *testing.T) {
-	s := pcNewServer(t)
-	pc := s.pc()
-	require.ErrorIs(t, NewPC(s.URL, "ada", "secret", s.options()).Renew(t.Context()), ErrPCNotEnrolled)
-	old := pc.Enrollment().Certificate
-	pc.Renew()
-	fresh := pc.Enrollment().Certificate
-	require.NotEqual(t, old.SerialNumber, fresh.SerialNumber)
-	require.NotEqual(t, old.PublicKey, fresh.PublicKey)
-	pc.Sync()
-	require.Equal(t, fresh.SerialNumber.String(), s.got()[0].serial)
-	pc.Misbehave(PCQuirks{OldCertificate: true})
-	pc.Sync()
-	require.Equal(t, old.SerialNumber.String(), s.got()[1].serial)
-	require.Contains(t, s.requests["enroll"][1], "/200512/Renew<")
-
-	pc.Misbehave(PCQuirks{NoCertificate: true})
-	var h *PCHTTPError
-	require.ErrorAs(t, pc.PCDevice.Renew(t.Context()), &h)
-	pc.Misbehave(PCQuirks{})
-	s.on("document", func(doc string) string { return strings.Replace(doc, `value="TestMDM"`, `value="Other"`, 1) })
-	var v PCViolation
-	require.ErrorAs(t, pc.PCDevice.Renew(t.Context()), &v)
-	require.Contains(t, v.Detail, "renewal is of provider")
-	require.Equal(t, fresh, pc.Enrollment().Certificate, "a wrong renewal changes nothing")
-	pc.reported = len(pc.Violations())
-}
-
-// pcSetClock stands where it is set.
-type pcSetClock struct{ at time.Time }
-
-func (c *pcSetClock) Now() time.Time { return c.at }
-
-func TestPCJudgesRenewals(t *testing.T) {
-	add := func(at, more string) func(*pcServer) {
-		return func(s *pcServer) {
-			s.on("document", func(doc string) string { return strings.Replace(doc, at, at+more, 1) })
-		}
-	}
-	for name, c := range map[string]struct {
-		change func(*pcServer)
-		detail string
-	}{
-		"the device would not find it": {func(s *pcServer) { s.newName = true }, "asks for"},
-		"due again at once":            {func(s *pcServer) { s.days = 59 }, "again and again"},
-		"a new address":                {add(`value="TestMDM"/>`, `<parm name="ADDR" value="https://other.example.com"/>`), "nothing else"},
-		"another DMClient": {add(`value="TestMDM"/></characteristic>`, `<characteristic type="DMClient"><characteristic type="Provider">`+
-			`<characteristic type="TestMDM"><parm name="EntDMID" value="x"/></characteristic></characteristic></characteristic>`), "nothing else"},
-		"no certificate": {func(s *pcServer) {
-			s.on("document", func(string) string {
-				return `<wap-provisioningdoc version="1.1"><characteristic type="APPLICATION"><parm name="PROVIDER-ID" value="TestMDM"/></characteristic></wap-provisioningdoc>`
-			})
-		}, "CertificateStore is missing"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := pcNewServer(t)
-			d := NewPC(s.URL, "ada", "secret", s.options())
-			require.NoError(t, d.Enroll(t.Context()))
-			c.change(s)
-			require.ErrorContains(t, d.Renew(t.Context()), c.detail)
-			s.newName, s.days = false, 365
-			s.on("document", func(doc string) string { return doc })
-			require.NoError(t, d.Renew(t.Context()))
-		})
-	}
-}
-
-func TestPCRenewalWindow(t *testing.T) {
-	s := pcNewServer(t)
-	clock := &pcSetClock{at: time.Now()}
-	o := s.options()
-	o.Clock = clock
-	pc := PCWith(t, s.URL, "ada@example.com", "secret", o).Enroll()
-	require.False(t, pc.RenewalDue())
-	clock.at = clock.at.AddDate(0, 0, s.days-59)
-	require.True(t, pc.RenewalDue(), "RenewPeriod is 60 days")
-	require.False(t, NewPC(s.URL, "ada", "secret", s.options()).RenewalDue())
 }
