@@ -40,8 +40,9 @@ func (s *Server) Commands(t mdm.TenantID) http.Handler {
 // isCheckIn reports whether a message that is no result is meant as a check-in
 // message, so that one with a fault is refused as such.
 func isCheckIn(b []byte) bool {
-	var v struct{ MessageType string }
-	return plist.Unmarshal(b, &v, &plist.Limits{Bytes: checkin.MaxSize}) == nil && v.MessageType != ""
+	var kind string
+	err := plist.Fields(b, &plist.Limits{Bytes: checkin.MaxSize}, plist.Field{Key: "MessageType", Into: &kind})
+	return err == nil && kind != ""
 }
 
 // command takes an idle poll or a result and returns the next command.
