@@ -13,13 +13,24 @@ import (
 
 // call is one message whose sender is known.
 type call struct {
-	s    *Server
-	t    mdm.TenantID
+	s   *Server
+	t   mdm.TenantID
+	pin mdm.Hash // of the verified certificate
+	// leaf is that certificate, or nil as long as nobody asked for more of it
+	// than der.
 	leaf *x509.Certificate
-	pin  mdm.Hash
+	der  []byte
 	// natural is the channel that the message says it is of, once it has been
 	// read.
 	natural mdm.Natural
+}
+
+// certificate returns the verified certificate.
+func (c *call) certificate() (_ *x509.Certificate, err error) {
+	if c.leaf == nil {
+		c.leaf, err = x509.ParseCertificate(c.der)
+	}
+	return c.leaf, err
 }
 
 func (c *call) caller() queue.Caller { return queue.Caller{Natural: c.natural, Pin: c.pin} }

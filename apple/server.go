@@ -17,6 +17,7 @@ import (
 type Identity interface {
 	OpenLink(ctx context.Context, t mdm.TenantID, link string) (identity.Intent, string, error)
 	Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) error
+	Recall(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (identity.Known, bool)
 	NaturalOf(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (mdm.Natural, error)
 	Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate, cl identity.Claim) (*identity.Admitted, error)
 	Bind(ctx context.Context, tx mdm.Tx, a *identity.Admitted) (mdm.Authenticated, error)

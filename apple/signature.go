@@ -2,15 +2,17 @@ package apple
 
 import (
 	"context"
+	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"net/http"
-
-	"github.com/smallstep/pkcs7"
+	"time"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/identity/ca"
-	"github.com/keelson-mdm/keelson/internal/ber"
+	"github.com/keelson-mdm/keelson/internal/cms"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
@@ -26,13 +28,10 @@ const SignatureHeader = "Mdm-Signature"
 // caller finds out who sent a message, by its signature or else by the TLS client
 // certificate, verified to the tenant's CA.
 func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, body []byte) (*call, error) {
-	leaf := s.c.ClientCertificate(r)
 	if header := r.Header.Get(SignatureHeader); header != "" {
-		var err error
-		if leaf, err = VerifySignature(header, body); err != nil {
-			return nil, err
-		}
+		return s.signer(ctx, t, header, body)
 	}
+	leaf := s.c.ClientCertificate(r)
 	if leaf == nil {
 		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the message is not signed and the connection has no client certificate")
 	}
@@ -42,47 +41,86 @@ func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, bo
 	return &call{s: s, t: t, leaf: leaf, pin: identity.HashOf(leaf)}, nil
 }
 
+// signer finds out who signed a message. Of a certificate that was verified
+// before, everything is known that the signature is held against.
+func (s *Server) signer(ctx context.Context, t mdm.TenantID, header string, body []byte) (*call, error) {
+	sig, err := parseSignature(header)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{s: s, t: t, der: sig.Certificate, pin: sha256.Sum256(sig.Certificate)}
+	if sig.Alone {
+		if k, ok := s.c.Identity.Recall(ctx, t, c.pin); ok {
+			return c, checkSignature(&sig, k.Key, k.NotBefore, k.NotAfter, body)
+		}
+	}
+	if c.leaf, err = verifySignature(&sig, body); err != nil {
+		return nil, err
+	}
+	return c, s.c.Identity.Verify(ctx, t, c.leaf)
+}
+
 // VerifySignature checks a Mdm-Signature header, the base64 of a detached CMS
 // SignedData message (RFC 5652) in DER or BER, against the body, and returns the
 // certificate whose key made it. A signature that tells its time must have been
 // made while the certificate was valid. Beyond that it does not judge the
 // certificate, which anybody may have made. Errors are [mdm.CodeTooLarge] and
 // [mdm.CodeUnauthenticated].
-func VerifySignature(header string, body []byte) (leaf *x509.Certificate, err error) {
+func VerifySignature(header string, body []byte) (*x509.Certificate, error) {
+	sig, err := parseSignature(header)
+	if err != nil {
+		return nil, err
+	}
+	return verifySignature(&sig, body)
+}
+
+func parseSignature(header string) (cms.Signature, error) {
 	if len(header) > maxSignature {
-		return nil, mdm.Errorf(mdm.CodeTooLarge, SignatureHeader, "the signature has more than %d bytes", maxSignature)
+		return cms.Signature{}, mdm.Errorf(mdm.CodeTooLarge, SignatureHeader, "the signature has more than %d bytes", maxSignature)
 	}
-	der, err := base64.StdEncoding.DecodeString(header)
+	message, err := base64.StdEncoding.DecodeString(header)
 	if err != nil {
-		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature is not base64")
+		return cms.Signature{}, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature is not base64")
 	}
-	// The library checks little before it dereferences.
-	defer func() {
-		if recover() != nil {
-			leaf, err = nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded")
-		}
-	}()
-	if der, err = ber.Definite(der); err != nil {
-		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded", err)
-	}
-	p7, err := pkcs7.Parse(der)
+	sig, err := cms.Parse(message)
+	return sig, unsigned(err)
+}
+
+func verifySignature(sig *cms.Signature, body []byte) (*x509.Certificate, error) {
+	leaf, err := sig.Parse()
 	if err != nil {
-		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature cannot be decoded", err)
-	}
-	if len(p7.Content) != 0 {
-		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature carries a content of its own: it must be detached")
-	}
-	leaf = p7.GetOnlySigner()
-	if leaf == nil {
-		return nil, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature must have one signer, with its certificate")
+		return nil, unsigned(err)
 	}
 	// A stranger chooses the certificate, and what it costs to check.
 	if err := ca.CheckKey(leaf.PublicKey); err != nil {
 		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature is made with a key that is refused", err)
 	}
-	p7.Content = body
-	if err := p7.Verify(); err != nil {
-		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature is not of this message", err)
+	if err := checkSignature(sig, leaf.PublicKey, leaf.NotBefore, leaf.NotAfter, body); err != nil {
+		return nil, err
 	}
 	return leaf, nil
+}
+
+// checkSignature holds a signature against a key and the validity of its
+// certificate.
+func checkSignature(sig *cms.Signature, key crypto.PublicKey, from, to time.Time, body []byte) error {
+	if err := sig.Verify(key, body); err != nil {
+		return unsigned(err)
+	}
+	if at, told := sig.Made(); told && (at.Before(from) || at.After(to)) {
+		return mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature was made outside of its certificate's validity: check the device's clock")
+	}
+	return nil
+}
+
+// unsigned makes an error about a signature one about its header.
+func unsigned(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *mdm.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &mdm.Error{Code: mdm.CodeUnauthenticated, Field: SignatureHeader, Message: e.Message, Err: e.Err}
 }
