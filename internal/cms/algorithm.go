@@ -64,7 +64,8 @@ func schemeOf(id []byte) (scheme, crypto.Hash) {
 	return 0, 0
 }
 
-// algorithm cuts an AlgorithmIdentifier without parameters off b.
+// algorithm cuts an AlgorithmIdentifier off b that has NULL for parameters, or
+// none.
 func algorithm(b []byte) (id, rest []byte, err error) {
 	e, rest, err := want(b, tagSequence)
 	if err != nil {
@@ -74,8 +75,12 @@ func algorithm(b []byte) (id, rest []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(params) == 0 || string(params) == "\x05\x00" {
+	if len(params) == 0 {
 		return id, rest, nil
 	}
-	return nil, nil, errShape
+	null, params, err := anything(params, 7)
+	if err == nil && (null.tag != tagNull || len(null.body) > 0 || len(params) > 0) {
+		err = errShape
+	}
+	return id, rest, err
 }

@@ -27,6 +27,7 @@
 //     two of a kind or two values in one, with a signing time to the fraction of
 //     a second, in another zone or unreadable, or none at all between their tags;
 //   - two different certificates of the signer's name and number;
+//   - a certificate that is not in DER, as those are that anybody has issued;
 //   - a revocation list;
 //   - parameters of an algorithm, other than NULL;
 //   - a digest that is named by a signature algorithm, and a signature algorithm

@@ -9,6 +9,7 @@ import (
 const (
 	tagInteger     = 0x02
 	tagOctetString = 0x04
+	tagNull        = 0x05
 	tagOID         = 0x06
 	tagUTCTime     = 0x17
 	tagTime        = 0x18 // GeneralizedTime

@@ -247,7 +247,7 @@ func (s *Signature) signers(b []byte) error {
 
 // find finds the signer's certificate by an IssuerAndSerialNumber.
 func (s *Signature) find(name []byte) error {
-	issuer, b, err := next(name)
+	issuer, b, err := anything(name, 6)
 	if err != nil {
 		return err
 	}
@@ -260,12 +260,9 @@ func (s *Signature) find(name []byte) error {
 	}
 	s.Alone = true
 	for c := s.certificates; len(c) > 0; {
-		certificate, rest, err := anything(c, 4)
+		certificate, rest, err := want(c, tagSequence)
 		if err != nil {
 			return err
-		}
-		if certificate.tag != tagSequence {
-			return errShape
 		}
 		s.Alone = s.Alone && len(rest) == 0
 		c = rest

@@ -1,6 +1,9 @@
 package plist
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // plain reads XML property lists as nearly every writer writes them, without
 // allocating: no comments, no CDATA, no attributes but the version. It either vouches for a document, which then means the same to the
@@ -9,24 +12,25 @@ import "bytes"
 // So it errs on one side only, and what is refused is refused, and worded, in
 // one place.
 type plain struct {
-	rest   []byte
-	limits Limits
-	open   [plainDepth]plainFrame // the containers, outermost first
-	depth  int
-	items  int
-	state  plainState
-	// closing is set within an empty element, whose end comes next.
-	closing bool
-	keys    [][]byte // of the open dictionaries
-	room    [24][]byte
+	data    []byte
+	rest    []byte // of data
+	limits  Limits
+	depth   int
+	items   int
+	state   plainState
+	closing bool // within an empty element, whose end comes next
+	count   int  // of names
+	// No pointers: the two are cleared for every document.
+	open  [plainDepth]plainFrame // the containers, outermost first
+	names [plainKeys]plainName   // the keys of the open dictionaries
 }
 
 const (
 	// plainDepth bounds what is read here; it is that of DefaultDepth.
 	plainDepth = 64
-	// plainKeys bounds the keys of one dictionary, as each is compared with
-	// those before it.
-	plainKeys = 128
+	// plainKeys bounds the keys of the open dictionaries, as each is compared
+	// with those before it.
+	plainKeys = 200
 )
 
 type plainState uint8
@@ -42,9 +46,12 @@ const (
 // plainFrame is an open dictionary or array.
 type plainFrame struct {
 	dict    bool
-	waiting bool // for the value of its last key
-	first   int  // of its keys in plain.keys
+	waiting bool   // for the value of its last key
+	first   uint16 // of its keys in plain.names
 }
+
+// plainName is a key, as a part of the document.
+type plainName struct{ from, to uint32 }
 
 // token is what next reads.
 type token struct {
@@ -75,9 +82,8 @@ const (
 
 // begin makes p ready to read a document without a byte-order mark.
 func (p *plain) begin(data []byte, l Limits) {
-	p.rest, p.limits = data, l
+	p.data, p.rest, p.limits = data, data, l
 	p.limits.Depth = min(l.Depth, plainDepth)
-	p.keys = p.room[:0]
 }
 
 // skips cuts a prefix off the rest.
@@ -169,19 +175,21 @@ func (p *plain) key() token {
 		return token{}
 	}
 	f := &p.open[p.depth-1]
-	if !f.dict || f.waiting || len(p.keys)-f.first == plainKeys {
+	if !f.dict || f.waiting || p.count == plainKeys || len(p.data) > math.MaxInt32 {
 		return token{}
 	}
+	from := len(p.data) - len(p.rest)
 	name, escaped, ok := p.text("</key>")
 	if !ok || escaped {
 		return token{}
 	}
-	for _, k := range p.keys[f.first:] {
-		if bytes.Equal(k, name) {
+	for _, n := range p.names[f.first:p.count] {
+		if int(n.to-n.from) == len(name) && bytes.Equal(p.data[n.from:n.to], name) {
 			return token{}
 		}
 	}
-	p.keys = append(p.keys, name)
+	p.names[p.count] = plainName{uint32(from), uint32(from + len(name))}
+	p.count++
 	f.waiting = true
 	return token{kind: keyToken, text: name}
 }
@@ -249,7 +257,7 @@ func (p *plain) enter(dict bool) token {
 	if p.depth >= p.limits.Depth {
 		return token{}
 	}
-	p.open[p.depth] = plainFrame{dict: dict, first: len(p.keys)}
+	p.open[p.depth] = plainFrame{dict: dict, first: uint16(p.count)}
 	p.depth++
 	if dict {
 		return token{kind: beginDict}
@@ -277,7 +285,7 @@ func (p *plain) close() token {
 }
 
 func (p *plain) leave() token {
-	p.keys = p.keys[:p.open[p.depth-1].first]
+	p.count = int(p.open[p.depth-1].first)
 	p.depth--
 	p.ended()
 	return token{kind: endContainer}
