@@ -16,21 +16,27 @@ type call struct {
 	s   *Server
 	t   mdm.TenantID
 	pin mdm.Hash // of the verified certificate
-	// leaf is that certificate, or nil as long as nobody asked for more of it
-	// than der.
-	leaf *x509.Certificate
-	der  []byte
+	// leaf is that certificate; nil as long as nobody needs it, when it is
+	// known from before and stands in signature.
+	leaf      *x509.Certificate
+	signature string
 	// natural is the channel that the message says it is of, once it has been
 	// read.
 	natural mdm.Natural
 }
 
 // certificate returns the verified certificate.
-func (c *call) certificate() (_ *x509.Certificate, err error) {
+func (c *call) certificate() (*x509.Certificate, error) {
 	if c.leaf == nil {
-		c.leaf, err = x509.ParseCertificate(c.der)
+		sig, err := parseSignature(c.signature, nil)
+		if err != nil {
+			return nil, err
+		}
+		if c.leaf, err = sig.Parse(); err != nil {
+			return nil, err
+		}
 	}
-	return c.leaf, err
+	return c.leaf, nil
 }
 
 func (c *call) caller() queue.Caller { return queue.Caller{Natural: c.natural, Pin: c.pin} }

@@ -12,7 +12,7 @@ import (
 
 // CheckIn handles check-in messages: the CheckInURL of the MDM payload.
 func (s *Server) CheckIn(t mdm.TenantID) http.Handler {
-	return s.put(t, s.checkIn)
+	return put{s, t, (*Server).checkIn}
 }
 
 func (s *Server) checkIn(w http.ResponseWriter, r *http.Request, c *call, b []byte) error {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -82,7 +83,10 @@ type Signer struct {
 }
 
 // Server is Apple MDM. It is safe for concurrent use and holds no state.
-type Server struct{ c Config }
+type Server struct {
+	c     Config
+	rooms sync.Pool // of *[maxUsual]byte, used again and again
+}
 
 // New returns a server, or a [mdm.CodeInvalid] error that names what is missing
 // or wrong.

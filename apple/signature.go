@@ -20,6 +20,9 @@ import (
 // 4096-bit key it has about 4 KiB.
 const maxSignature = 16 << 10
 
+// maxUsual is what a signature with a 4096-bit key takes, decoded.
+const maxUsual = 3 << 10
+
 // SignatureHeader carries a detached CMS signature of the body, made with the
 // device's identity: set SignMessage in the MDM payload
 // (Apple: com.apple.mdm.yaml).
@@ -28,8 +31,8 @@ const SignatureHeader = "Mdm-Signature"
 // caller finds out who sent a message, by its signature or else by the TLS client
 // certificate, verified to the tenant's CA.
 func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, body []byte) (*call, error) {
-	if header := r.Header.Get(SignatureHeader); header != "" {
-		return s.signer(ctx, t, header, body)
+	if h := r.Header[SignatureHeader]; len(h) > 0 && h[0] != "" {
+		return s.signer(ctx, t, h[0], body)
 	}
 	leaf := s.c.ClientCertificate(r)
 	if leaf == nil {
@@ -41,23 +44,44 @@ func (s *Server) caller(ctx context.Context, t mdm.TenantID, r *http.Request, bo
 	return &call{s: s, t: t, leaf: leaf, pin: identity.HashOf(leaf)}, nil
 }
 
-// signer finds out who signed a message. Of a certificate that was verified
-// before, everything is known that the signature is held against.
+// signer finds out who signed a message.
 func (s *Server) signer(ctx context.Context, t mdm.TenantID, header string, body []byte) (*call, error) {
-	sig, err := parseSignature(header)
-	if err != nil {
+	c := &call{s: s, t: t, signature: header}
+	if known, err := c.recall(ctx, body); known || err != nil {
+		return c, err
+	}
+	var err error
+	if c.leaf, err = VerifySignature(header, body); err != nil {
 		return nil, err
 	}
-	c := &call{s: s, t: t, der: sig.Certificate, pin: sha256.Sum256(sig.Certificate)}
-	if sig.Alone {
-		if k, ok := s.c.Identity.Recall(ctx, t, c.pin); ok {
-			return c, checkSignature(&sig, k.Key, k.NotBefore, k.NotAfter, body)
-		}
-	}
-	if c.leaf, err = verifySignature(&sig, body); err != nil {
-		return nil, err
-	}
+	c.pin = identity.HashOf(c.leaf)
 	return c, s.c.Identity.Verify(ctx, t, c.leaf)
+}
+
+// recall judges a signature by a certificate that has been verified before. Then
+// everything is known that the signature is held against; the certificate is not
+// even parsed.
+func (c *call) recall(ctx context.Context, body []byte) (known bool, err error) {
+	room := c.s.room()
+	defer c.s.rooms.Put(room) // what is parsed from it is not kept
+	sig, err := parseSignature(c.signature, room[:])
+	if err != nil {
+		return false, err
+	}
+	c.pin = sha256.Sum256(sig.Certificate)
+	k, known := c.s.c.Identity.Recall(ctx, c.t, c.pin)
+	if !known || !sig.Alone {
+		return false, nil
+	}
+	return true, checkSignature(&sig, k.Key, k.NotBefore, k.NotAfter, body)
+}
+
+// room returns where a usual signature can be decoded.
+func (s *Server) room() *[maxUsual]byte {
+	if room, ok := s.rooms.Get().(*[maxUsual]byte); ok {
+		return room
+	}
+	return new([maxUsual]byte)
 }
 
 // VerifySignature checks a Mdm-Signature header, the base64 of a detached CMS
@@ -67,26 +91,10 @@ func (s *Server) signer(ctx context.Context, t mdm.TenantID, header string, body
 // certificate, which anybody may have made. Errors are [mdm.CodeTooLarge] and
 // [mdm.CodeUnauthenticated].
 func VerifySignature(header string, body []byte) (*x509.Certificate, error) {
-	sig, err := parseSignature(header)
+	sig, err := parseSignature(header, nil)
 	if err != nil {
 		return nil, err
 	}
-	return verifySignature(&sig, body)
-}
-
-func parseSignature(header string) (cms.Signature, error) {
-	if len(header) > maxSignature {
-		return cms.Signature{}, mdm.Errorf(mdm.CodeTooLarge, SignatureHeader, "the signature has more than %d bytes", maxSignature)
-	}
-	message, err := base64.StdEncoding.DecodeString(header)
-	if err != nil {
-		return cms.Signature{}, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature is not base64")
-	}
-	sig, err := cms.Parse(message)
-	return sig, unsigned(err)
-}
-
-func verifySignature(sig *cms.Signature, body []byte) (*x509.Certificate, error) {
 	leaf, err := sig.Parse()
 	if err != nil {
 		return nil, unsigned(err)
@@ -95,10 +103,28 @@ func verifySignature(sig *cms.Signature, body []byte) (*x509.Certificate, error)
 	if err := ca.CheckKey(leaf.PublicKey); err != nil {
 		return nil, mdm.WrapError(mdm.CodeUnauthenticated, SignatureHeader, "the signature is made with a key that is refused", err)
 	}
-	if err := checkSignature(sig, leaf.PublicKey, leaf.NotBefore, leaf.NotAfter, body); err != nil {
+	if err := checkSignature(&sig, leaf.PublicKey, leaf.NotBefore, leaf.NotAfter, body); err != nil {
 		return nil, err
 	}
 	return leaf, nil
+}
+
+// parseSignature decodes a header into room, if it is large enough, and parses it
+// there.
+func parseSignature(header string, room []byte) (cms.Signature, error) {
+	if len(header) > maxSignature {
+		return cms.Signature{}, mdm.Errorf(mdm.CodeTooLarge, SignatureHeader, "the signature has more than %d bytes", maxSignature)
+	}
+	size := base64.StdEncoding.DecodedLen(len(header))
+	if len(room) < size {
+		room = make([]byte, size)
+	}
+	n, err := base64.StdEncoding.Decode(room, []byte(header))
+	if err != nil {
+		return cms.Signature{}, mdm.Errorf(mdm.CodeUnauthenticated, SignatureHeader, "the signature is not base64")
+	}
+	sig, err := cms.Parse(room[:n])
+	return sig, unsigned(err)
 }
 
 // checkSignature holds a signature against a key and the validity of its

@@ -33,13 +33,14 @@ func (p *peer) identify(of func(*device) message) load {
 // identify is Keelson's, of devices that it has seen before: what apple.Server
 // does with a signature, by the same calls.
 func (o *ours) identify(of func(*device) message) load {
+	room := make([]byte, 3<<10)
 	return load{round: len(o.devices), prepare: nothing, do: func(i int) error {
 		m := of(o.devices[i])
-		der, err := base64.StdEncoding.DecodeString(m.header.Get(apple.SignatureHeader))
+		n, err := base64.StdEncoding.Decode(room, []byte(m.header[apple.SignatureHeader][0]))
 		if err != nil {
 			return err
 		}
-		s, err := cms.Parse(der)
+		s, err := cms.Parse(room[:n])
 		if err != nil {
 			return err
 		}

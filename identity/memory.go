@@ -33,27 +33,24 @@ type Known struct {
 // makes it as fast as it would be without a memory.
 type memory struct {
 	mu sync.RWMutex
-	m  map[place]entry
+	m  map[mdm.Hash]*entry
 }
 
-type place struct {
-	tenant mdm.TenantID
-	pin    mdm.Hash
-}
-
-// entry is a verdict: of this verifier, which stands for a set of authorities,
-// and for this time.
+// entry is a verdict: in this tenant, of this verifier, which stands for a set of
+// authorities, and for this time. It does not change. A certificate without our
+// name may be let in by several tenants; it is remembered for one at a time.
 type entry struct {
 	Known
-	by   *ca.Verifier
-	span ca.Span
+	tenant mdm.TenantID
+	by     *ca.Verifier
+	span   ca.Span
 }
 
 func (m *memory) recall(t mdm.TenantID, pin mdm.Hash, by *ca.Verifier, now time.Time) (Known, bool) {
 	m.mu.RLock()
-	e, ok := m.m[place{t, pin}]
+	e := m.m[pin]
 	m.mu.RUnlock()
-	if !ok || e.by != by || !e.span.Contains(now) {
+	if e == nil || e.tenant != t || e.by != by || !e.span.Contains(now) {
 		return Known{}, false
 	}
 	return e.Known, true
@@ -65,17 +62,17 @@ func (m *memory) keep(t mdm.TenantID, leaf *x509.Certificate, by *ca.Verifier, s
 	if ca.CheckKey(leaf.PublicKey) != nil {
 		return
 	}
-	p := place{t, HashOf(leaf)}
+	pin := HashOf(leaf)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.m == nil {
-		m.m = make(map[place]entry)
+		m.m = make(map[mdm.Hash]*entry)
 	}
-	if _, ok := m.m[p]; !ok && len(m.m) >= maxKnown {
+	if m.m[pin] == nil && len(m.m) >= maxKnown {
 		for victim := range m.m { // Go begins anywhere
 			delete(m.m, victim)
 			break
 		}
 	}
-	m.m[p] = entry{Known{leaf.PublicKey, leaf.NotBefore, leaf.NotAfter}, by, span}
+	m.m[pin] = &entry{Known{leaf.PublicKey, leaf.NotBefore, leaf.NotAfter}, t, by, span}
 }

@@ -33,7 +33,7 @@ var mutants = []mutant{
 		"identity/memory.go", " || e.by != by", "",
 		".", []string{"./identity"}},
 	{"remembered-in-another-tenant", "a certificate that was verified for one tenant counts in another",
-		"identity/memory.go", "m.m[place{t, pin}]", "m.m[place{mdm.DefaultTenant, pin}]",
+		"identity/memory.go", " || e.tenant != t", "",
 		".", []string{"./identity"}},
 	{"challenge-for-ever", "an enrollment link works after its time",
 		"identity/intent.go", "case !now.Before(i.ExpiresAt):", "case false:",

@@ -64,23 +64,13 @@ func schemeOf(id []byte) (scheme, crypto.Hash) {
 	return 0, 0
 }
 
-// algorithm cuts an AlgorithmIdentifier off b that has NULL for parameters, or
-// none.
-func algorithm(b []byte) (id, rest []byte, err error) {
-	e, rest, err := want(b, tagSequence)
-	if err != nil {
-		return nil, nil, err
+// algorithm reads an AlgorithmIdentifier that has NULL for parameters, or none.
+func (r *reader) algorithm() []byte {
+	l := r.enter(tagSequence)
+	id := r.oid()
+	if r.more() && r.head(tagNull) > 0 {
+		r.fail(errShape)
 	}
-	id, params, err := oid(e.body)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(params) == 0 {
-		return id, rest, nil
-	}
-	null, params, err := anything(params, 7)
-	if err == nil && (null.tag != tagNull || len(null.body) > 0 || len(params) > 0) {
-		err = errShape
-	}
-	return id, rest, err
+	r.leave(l)
+	return id
 }

@@ -129,12 +129,13 @@ func TestTimes(t *testing.T) {
 		"\x17\x0d260601240000Z": "", "\x17\x0d260601126000Z": "", "\x17\x0d260601120060Z": "", "\x17\x0d260601120000z": "",
 		"\x17\x0d26060112000/Z": "", "\x17\x0d:60601120000Z": "", "\x17\x0f20260601120000Z": "", "\x18\x0d260601120000Z": "", "\x17\x00": "", "": "",
 	} {
-		got, err := timeOf([]byte(text))
+		r := reader{b: []byte(text), end: len(text)}
+		got := r.time()
 		if want == "" {
-			require.Error(t, err, text)
+			require.Error(t, r.err, text)
 			continue
 		}
-		require.NoError(t, err, text)
+		require.NoError(t, r.err, text)
 		require.Equal(t, want, got.Format(time.RFC3339))
 	}
 }
@@ -148,8 +149,7 @@ func TestEncodings(t *testing.T) {
 		var again func(b []byte) []byte
 		again = func(b []byte) (out []byte) {
 			for len(b) > 0 {
-				e, rest, err := next(b)
-				require.NoError(r, err)
+				e, rest := cut(r, b)
 				b = rest
 				if bytes.Equal(e.full, withECDSA().cert.Raw) { // which is signed as it is
 					out = append(out, e.full...)

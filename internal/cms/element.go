@@ -31,150 +31,197 @@ var (
 	errForm = errors.New("it is not in a form that is read in place")
 )
 
-// element is one in DER: its tag, what it holds, and both as they stand.
-type element struct {
-	tag  byte
-	body []byte
-	full []byte
+// reader reads elements one after the other. Its first error stays, and from then
+// on there is nothing left to read.
+type reader struct {
+	b   []byte
+	at  int
+	end int // of the open element that has a length
+	err error
 }
 
-// next cuts the first element off b. It must be in DER as far as its own head
-// goes.
-func next(b []byte) (e element, rest []byte, err error) {
-	if len(b) < 2 {
-		return element{}, nil, errShape
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
 	}
-	if b[0] == 0 || b[0]&0x1f == 0x1f {
-		return element{}, nil, errShape // a tag that CMS does not use
+	r.at, r.end = 0, 0
+}
+
+// more reports whether something is left in an open element with a length.
+func (r *reader) more() bool { return r.at < r.end }
+
+// is reports whether an element of that tag is next.
+func (r *reader) is(tag byte) bool { return r.at < r.end && r.b[r.at] == tag }
+
+// any reads the head of the next element, in DER, and returns its tag and the
+// length of its body. The tag is 0, which none has, after an error.
+func (r *reader) any() (tag byte, n int) {
+	b := r.b[r.at:r.end]
+	if len(b) < 2 || b[0]&0x1f == 0x1f || b[0] == 0 {
+		r.fail(errShape) // it ends, or has a tag that CMS does not use
+		return 0, 0
 	}
 	n, head := int(b[1]), 2
 	if n >= 0x80 {
 		octets := n & 0x7f
 		if octets == 0 || octets > 3 { // no message has 16 MiB
-			return element{}, nil, errForm
+			r.fail(errForm)
+			return 0, 0
 		}
 		if len(b) < 2+octets {
-			return element{}, nil, errShape
+			r.fail(errShape)
+			return 0, 0
 		}
 		n, head = 0, 2+octets
 		for _, o := range b[2:head] {
 			n = n<<8 | int(o)
 		}
 		if b[2] == 0 || n < 0x80 {
-			return element{}, nil, errForm // longer than it needs to be
+			r.fail(errForm) // longer than it needs to be
+			return 0, 0
 		}
 	}
 	if n > len(b)-head {
-		return element{}, nil, errShape
+		r.fail(errShape)
+		return 0, 0
 	}
-	return element{b[0], b[head : head+n], b[:head+n]}, b[head+n:], nil
+	r.at += head
+	return b[0], n
 }
 
-// want cuts an element of that tag off b.
-func want(b []byte, tag byte) (e element, rest []byte, err error) {
-	if e, rest, err = next(b); err != nil {
-		return element{}, nil, err
+// head reads the head of an element of that tag.
+func (r *reader) head(tag byte) (n int) {
+	was, n := r.any()
+	if was == tag || was == 0 {
+		return n
 	}
-	if e.tag != tag {
-		if e.tag == tag|constructed && tag&constructed == 0 {
-			return element{}, nil, errForm // a string in parts
-		}
-		return element{}, nil, errShape
+	if was == tag|constructed {
+		r.fail(errForm) // a string in parts
+	} else {
+		r.fail(errShape)
 	}
-	return e, rest, nil
+	return 0
 }
 
-// at reports whether b begins with that tag.
-func at(b []byte, tag byte) bool { return len(b) > 0 && b[0] == tag }
+// body reads an element of that tag and returns what it holds.
+func (r *reader) body(tag byte) []byte {
+	n := r.head(tag)
+	r.at += n
+	return r.b[r.at-n : r.at]
+}
 
-// level is an open element that may have an indefinite length.
+// full reads an element of that tag and returns it as it stands.
+func (r *reader) full(tag byte) []byte {
+	from := r.at
+	n := r.head(tag)
+	if r.err != nil {
+		return nil
+	}
+	r.at += n
+	return r.b[from:r.at]
+}
+
+// level is what is left of the outside while an element is open.
 type level struct {
+	end        int
 	indefinite bool
-	after      []byte // what follows it, if its length is definite
 }
 
-// enter opens an element of that tag and returns what it holds; of one with an
-// indefinite length, also what follows.
-func enter(b []byte, tag byte) (l level, body []byte, err error) {
-	if len(b) >= 2 && b[0] == tag && b[1] == 0x80 {
-		return level{indefinite: true}, b[2:], nil
+// enter opens an element of that tag.
+func (r *reader) enter(tag byte) level {
+	n := r.head(tag)
+	l := level{end: r.end}
+	r.end = r.at + n
+	return l
+}
+
+// open is enter for an element that may have an indefinite length.
+func (r *reader) open(tag byte) level {
+	if b := r.b[r.at:r.end]; len(b) >= 2 && b[0] == tag && b[1] == 0x80 {
+		r.at += 2
+		return level{r.end, true}
 	}
-	e, rest, err := want(b, tag)
-	return level{after: rest}, e.body, err
+	return r.enter(tag)
 }
 
-// leave closes it: nothing is left in it but its end. It returns what follows.
-func (l level) leave(rest []byte) ([]byte, error) {
-	switch {
-	case !l.indefinite && len(rest) == 0:
-		return l.after, nil
-	case l.indefinite && len(rest) >= 2 && rest[0] == 0 && rest[1] == 0:
-		return rest[2:], nil
-	}
-	return nil, errShape
-}
-
-// ends reports whether the open element holds no more.
-func (l level) ends(rest []byte) bool {
+// ends reports whether nothing but its end is left of an open element.
+func (r *reader) ends(l level) bool {
 	if l.indefinite {
-		return len(rest) >= 2 && rest[0] == 0 && rest[1] == 0
+		b := r.b[r.at:r.end]
+		return len(b) >= 2 && b[0] == 0 && b[1] == 0
 	}
-	return len(rest) == 0
+	return !r.more()
 }
 
-// anything cuts an element of unknown shape off b, and holds what is nested in it
-// against the rules.
-func anything(b []byte, depth int) (e element, rest []byte, err error) {
-	if depth == maxDepth {
-		return element{}, nil, errShape
+// leave closes an element, of which nothing else may be left.
+func (r *reader) leave(l level) {
+	if r.err != nil {
+		return
 	}
-	if e, rest, err = next(b); err != nil || e.tag&constructed == 0 {
-		return e, rest, err
+	if !r.ends(l) {
+		r.fail(errShape)
+		return
 	}
-	if e.tag == tagOctetString|constructed {
-		return element{}, nil, errForm
+	if l.indefinite {
+		r.at += 2
 	}
-	for inner := e.body; len(inner) > 0; {
-		if _, inner, err = anything(inner, depth+1); err != nil {
-			return element{}, nil, err
-		}
-	}
-	return e, rest, nil
+	r.end = l.end
 }
 
-// integer cuts an INTEGER of at most limit octets off b.
-func integer(b []byte, limit int) (e element, rest []byte, err error) {
-	e, rest, err = want(b, tagInteger)
-	if err != nil {
-		return element{}, nil, err
+// skip reads an element of unknown shape, that many levels deep, and holds what
+// is nested in it against the rules. It returns the element as it stands.
+func (r *reader) skip(depth int) []byte {
+	from := r.at
+	tag, n := r.any()
+	switch {
+	case r.err != nil:
+		return nil
+	case tag&constructed == 0:
+		r.at += n
+		return r.b[from:r.at]
+	case tag == tagOctetString|constructed:
+		r.fail(errForm)
+		return nil
+	case depth == maxDepth-1 && n > 0:
+		r.fail(errShape)
+		return nil
 	}
-	v := e.body
+	l := level{end: r.end}
+	r.end = r.at + n
+	for r.more() {
+		r.skip(depth + 1)
+	}
+	r.leave(l)
+	if r.err != nil {
+		return nil
+	}
+	return r.b[from:r.at]
+}
+
+// integer reads an INTEGER of at most limit octets.
+func (r *reader) integer(limit int) []byte {
+	v := r.body(tagInteger)
 	if len(v) == 0 || len(v) > limit || len(v) > 1 && (v[0] == 0 && v[1]&0x80 == 0 || v[0] == 0xff && v[1]&0x80 != 0) {
-		return element{}, nil, errShape
+		r.fail(errShape)
 	}
-	return e, rest, nil
+	return v
 }
 
-// oid cuts an OBJECT IDENTIFIER off b and returns its content.
-func oid(b []byte) (id, rest []byte, err error) {
-	e, rest, err := want(b, tagOID)
-	if err != nil {
-		return nil, nil, err
-	}
+// oid reads an OBJECT IDENTIFIER.
+func (r *reader) oid() []byte {
+	id := r.body(tagOID)
 	begins, arc := true, int64(0)
-	for _, c := range e.body {
-		if begins && c == 0x80 {
-			return nil, nil, errShape // a zero in front
+	for _, c := range id {
+		arc = arc<<7 | int64(c&0x7f)
+		if begins && c == 0x80 || arc > math.MaxInt32 {
+			r.fail(errShape) // a zero in front, or too large
 		}
-		if arc = arc<<7 | int64(c&0x7f); arc > math.MaxInt32 {
-			return nil, nil, errShape
-		}
-		if begins = c&0x80 == 0; begins {
+		if begins = c < 0x80; begins {
 			arc = 0
 		}
 	}
-	if !begins || len(e.body) == 0 {
-		return nil, nil, errShape
+	if !begins || len(id) == 0 {
+		r.fail(errShape)
 	}
-	return e.body, rest, nil
+	return id
 }

@@ -149,8 +149,9 @@ func strange(message []byte) (found []string) {
 			_, err := asn1.Unmarshal(a.Value.Bytes, &id)
 			note(err != nil || !id.Equal(pkcs7.OIDData), "content-type")
 		case a.Type.Equal(pkcs7.OIDAttributeSigningTime):
-			_, err := timeOf(a.Value.Bytes)
-			note(err != nil, "signing time")
+			r := reader{b: a.Value.Bytes, end: len(a.Value.Bytes)}
+			r.time()
+			note(r.err != nil, "signing time")
 		}
 	}
 	note(si.Attrs != nil && len(si.Attrs) == 0, "empty attributes")
@@ -302,8 +303,10 @@ func TestDifferences(t *testing.T) {
 		says string // by Parse; nothing when the certificate is to blame
 		bend func(*recipe)
 	}{
-		"a certificate in BER":    {"", func(r *recipe) { r.certificates = inBER(r.by.cert.Raw) }},
-		"one beside it in BER":    {"", func(r *recipe) { r.certificates = append(bytes.Clone(r.by.cert.Raw), inBER(withECDSA().cert.Raw)...) }},
+		"a certificate in BER": {"", func(r *recipe) { r.certificates = inBER(t, r.by.cert.Raw) }},
+		"one beside it in BER": {"", func(r *recipe) {
+			r.certificates = append(bytes.Clone(r.by.cert.Raw), inBER(t, withECDSA().cert.Raw)...)
+		}},
 		"another type of content": {"another type of content", func(r *recipe) { r.contentInfo = el(tagSequence, oidOf(oidSignedData)) }},
 		"an empty content":        {"must be detached", func(r *recipe) { r.contentInfo = el(tagSequence, oidOf(oidData), el(tag0, el(tagOctetString))) }},
 		"no content-type":         {"what it is of", func(r *recipe) { r.attrs = [][]byte{digest} }},
@@ -356,19 +359,10 @@ func TestDifferences(t *testing.T) {
 }
 
 // inBER is a certificate with one part in BER, behind what is looked at to find it.
-func inBER(certificate []byte) []byte {
-	whole, _, err := next(certificate)
-	if err != nil {
-		panic(err)
-	}
-	tbs, rest, err := next(whole.body)
-	if err != nil {
-		panic(err)
-	}
-	algorithm, value, err := next(rest)
-	if err != nil {
-		panic(err)
-	}
+func inBER(t require.TestingT, certificate []byte) []byte {
+	whole, _ := cut(t, certificate)
+	tbs, rest := cut(t, whole.body)
+	algorithm, value := cut(t, rest)
 	return el(tagSequence, tbs.full, indefinite(tagSequence, algorithm.body), value)
 }
 

@@ -60,363 +60,237 @@ func explain(err error) error {
 //
 //	ContentInfo ::= SEQUENCE { contentType, content [0] EXPLICIT SignedData }
 func walk(message []byte) (s Signature, err error) {
-	outer, b, err := enter(message, tagSequence)
-	if err != nil {
-		return s, err
+	r := reader{b: message, end: len(message)}
+	outer := r.open(tagSequence)
+	if string(r.oid()) != oidSignedData {
+		r.fail(errShape)
 	}
-	id, b, err := oid(b)
-	if err != nil {
-		return s, err
+	explicit := r.open(tag0)
+	data := r.open(tagSequence)
+	s.signedData(&r)
+	r.leave(data)
+	r.leave(explicit)
+	r.leave(outer)
+	if r.more() {
+		r.fail(errShape)
 	}
-	if string(id) != oidSignedData {
-		return s, errShape
-	}
-	explicit, b, err := enter(b, tag0)
-	if err != nil {
-		return s, err
-	}
-	data, b, err := enter(b, tagSequence)
-	if err != nil {
-		return s, err
-	}
-	if b, err = s.signedData(b); err != nil {
-		return s, err
-	}
-	for _, l := range [...]level{data, explicit, outer} {
-		if b, err = l.leave(b); err != nil {
-			return s, err
-		}
-	}
-	if len(b) > 0 {
-		return s, errShape
-	}
-	return s, nil
+	return s, r.err
 }
+
+// maxVersion bounds a version, in octets.
+const maxVersion = 8
 
 // signedData reads what stands in
 //
 //	SignedData ::= SEQUENCE {
 //	  version, digestAlgorithms SET OF, encapContentInfo,
 //	  certificates [0] IMPLICIT OPTIONAL, crls [1] IMPLICIT OPTIONAL, signerInfos SET OF }
-//
-// and returns what follows the last of them.
-func (s *Signature) signedData(b []byte) ([]byte, error) {
-	_, b, err := integer(b, maxVersion)
-	if err != nil {
-		return nil, err
+func (s *Signature) signedData(r *reader) {
+	r.integer(maxVersion)
+	l := r.enter(tagSet)
+	for r.more() {
+		r.named(5)
 	}
-	digests, b, err := want(b, tagSet)
-	if err != nil {
-		return nil, err
+	r.leave(l)
+	r.content()
+	if !r.is(tag0) {
+		r.fail(oneSigner())
 	}
-	for d := digests.body; len(d) > 0; {
-		if d, err = named(d, 5); err != nil {
-			return nil, err
-		}
+	s.certificates = r.body(tag0)
+	if r.is(tag1) {
+		r.fail(malformed("the signature carries a revocation list, which has no place here"))
 	}
-	if b, err = content(b); err != nil {
-		return nil, err
+	l = r.enter(tagSet)
+	if !r.more() {
+		r.fail(oneSigner())
 	}
-	if !at(b, tag0) {
-		return nil, oneSigner()
+	s.signer(r)
+	if r.more() {
+		r.fail(oneSigner())
 	}
-	certificates, b, err := want(b, tag0)
-	if err != nil {
-		return nil, err
-	}
-	s.certificates = certificates.body
-	if at(b, tag1) {
-		return nil, malformed("the signature carries a revocation list, which has no place here")
-	}
-	signers, b, err := want(b, tagSet)
-	if err != nil {
-		return nil, err
-	}
-	return b, s.signers(signers.body)
+	r.leave(l)
 }
 
-// maxVersion bounds a version, in octets.
-const maxVersion = 8
-
-// named cuts an object identifier with a value of any kind, or none, in a
-// SEQUENCE off b. The value is that many levels deep.
-func named(b []byte, depth int) ([]byte, error) {
-	e, b, err := want(b, tagSequence)
-	if err != nil {
-		return nil, err
+// named reads an object identifier with a value of any kind, or none, in a
+// SEQUENCE. The value is that many levels deep.
+func (r *reader) named(depth int) {
+	l := r.enter(tagSequence)
+	r.oid()
+	if r.more() {
+		r.skip(depth)
 	}
-	_, value, err := oid(e.body)
-	if err == nil && len(value) > 0 {
-		_, value, err = anything(value, depth)
-	}
-	if err == nil && len(value) > 0 {
-		err = errShape
-	}
-	return b, err
+	r.leave(l)
 }
 
 // content reads an encapContentInfo that encapsulates nothing.
-func content(b []byte) ([]byte, error) {
-	l, b, err := enter(b, tagSequence)
-	if err != nil {
-		return nil, err
+func (r *reader) content() {
+	l := r.open(tagSequence)
+	if string(r.oid()) != oidData {
+		r.fail(malformed("the signature is of another type of content than data"))
 	}
-	id, b, err := oid(b)
-	switch {
-	case err != nil:
-		return nil, err
-	case string(id) != oidData:
-		return nil, malformed("the signature is of another type of content than data")
-	case !l.ends(b):
-		return nil, malformed("the signature carries a content of its own: it must be detached")
+	if !r.ends(l) {
+		r.fail(malformed("the signature carries a content of its own: it must be detached"))
 	}
-	return l.leave(b)
+	r.leave(l)
 }
 
-// signers reads the one
+// signer reads a
 //
 //	SignerInfo ::= SEQUENCE {
 //	  version, sid, digestAlgorithm, signedAttrs [0] IMPLICIT OPTIONAL,
 //	  signatureAlgorithm, signature OCTET STRING, unsignedAttrs [1] IMPLICIT OPTIONAL }
-func (s *Signature) signers(b []byte) error {
-	if len(b) == 0 {
-		return oneSigner()
+func (s *Signature) signer(r *reader) {
+	l := r.enter(tagSequence)
+	r.integer(maxVersion)
+	if !r.is(tagSequence) {
+		r.fail(oneSigner()) // named by its key and not by its certificate
 	}
-	info, rest, err := want(b, tagSequence)
-	if err != nil {
-		return err
+	s.find(r)
+	if s.hash = digestOf(r.algorithm()); s.hash == 0 {
+		r.fail(malformed("the signature is of a kind that is not accepted"))
 	}
-	if len(rest) > 0 {
-		return oneSigner()
-	}
-	_, b, err = integer(info.body, maxVersion)
-	if err != nil {
-		return err
-	}
-	if !at(b, tagSequence) {
-		return oneSigner() // named by its key and not by its certificate
-	}
-	name, b, err := want(b, tagSequence)
-	if err != nil {
-		return err
-	}
-	if err := s.find(name.body); err != nil {
-		return err
-	}
-	id, b, err := algorithm(b)
-	if err != nil {
-		return err
-	}
-	if s.hash = digestOf(id); s.hash == 0 {
-		return malformed("the signature is of a kind that is not accepted")
-	}
-	if at(b, tag0) {
-		if b, err = s.attributes(b); err != nil {
-			return err
-		}
-	}
-	if id, b, err = algorithm(b); err != nil {
-		return err
+	if r.is(tag0) {
+		s.attributes(r)
 	}
 	var hash crypto.Hash
-	if s.scheme, hash = schemeOf(id); s.scheme == 0 || hash != 0 && hash != s.hash {
-		return malformed("the signature is of a kind that is not accepted")
+	if s.scheme, hash = schemeOf(r.algorithm()); s.scheme == 0 || hash != 0 && hash != s.hash {
+		r.fail(malformed("the signature is of a kind that is not accepted"))
 	}
-	value, b, err := want(b, tagOctetString)
-	if err != nil {
-		return err
-	}
-	s.value = value.body
-	if len(b) == 0 {
-		return nil
-	}
-	unsigned, b, err := want(b, tag1)
-	if err != nil {
-		return err
-	}
-	for u := unsigned.body; len(u) > 0; {
-		if u, err = named(u, 7); err != nil {
-			return err
+	s.value = r.body(tagOctetString)
+	if r.more() {
+		l := r.enter(tag1)
+		for r.more() {
+			r.named(7)
 		}
+		r.leave(l)
 	}
-	if len(b) > 0 {
-		return errShape
-	}
-	return nil
+	r.leave(l)
 }
 
-// find finds the signer's certificate by an IssuerAndSerialNumber.
-func (s *Signature) find(name []byte) error {
-	issuer, b, err := anything(name, 6)
-	if err != nil {
-		return err
-	}
-	serial, b, err := integer(b, len(b))
-	if err != nil {
-		return err
-	}
-	if len(b) > 0 {
-		return errShape
-	}
+// find reads an IssuerAndSerialNumber and finds the certificate of that name.
+func (s *Signature) find(r *reader) {
+	l := r.enter(tagSequence)
+	issuer := r.skip(6)
+	serial := r.integer(len(r.b))
+	r.leave(l)
 	s.Alone = true
-	for c := s.certificates; len(c) > 0; {
-		certificate, rest, err := want(c, tagSequence)
-		if err != nil {
-			return err
-		}
-		s.Alone = s.Alone && len(rest) == 0
-		c = rest
-		i, n, err := namesOf(certificate.body)
+	for c := (reader{b: s.certificates, end: len(s.certificates)}); c.more(); {
+		certificate := c.full(tagSequence)
+		s.Alone = s.Alone && !c.more()
+		i, n := namesOf(&c, certificate)
 		switch {
-		case err != nil:
-			return err
-		case !bytes.Equal(i, issuer.full) || !bytes.Equal(n, serial.body):
+		case c.err != nil:
+			r.fail(c.err)
+		case !bytes.Equal(i, issuer) || !bytes.Equal(n, serial):
 		case s.Certificate == nil:
-			s.Certificate = certificate.full
-		case !bytes.Equal(s.Certificate, certificate.full):
-			return malformed("the signature carries two certificates of its signer")
+			s.Certificate = certificate
+		case !bytes.Equal(s.Certificate, certificate):
+			r.fail(malformed("the signature carries two certificates of its signer"))
 		}
 	}
 	if s.Certificate == nil {
-		return oneSigner()
+		r.fail(oneSigner())
 	}
-	return nil
 }
 
-// namesOf returns the issuer and the serial number of what stands in
+// namesOf returns the issuer and the serial number of a
 //
 //	Certificate ::= SEQUENCE { tbsCertificate SEQUENCE {
 //	  version [0] EXPLICIT OPTIONAL, serialNumber, signature, issuer, … }, … }
-func namesOf(certificate []byte) (issuer, serial []byte, err error) {
-	tbs, _, err := want(certificate, tagSequence)
-	if err != nil {
-		return nil, nil, err
+//
+// What is wrong with it, all certificates are told.
+func namesOf(all *reader, certificate []byte) (issuer, serial []byte) {
+	if all.err != nil {
+		return nil, nil
 	}
-	b := tbs.body
-	if at(b, tag0) {
-		if _, b, err = next(b); err != nil {
-			return nil, nil, err
-		}
+	r := reader{b: certificate, end: len(certificate)}
+	r.enter(tagSequence)
+	r.enter(tagSequence)
+	if r.is(tag0) {
+		r.body(tag0)
 	}
-	number, b, err := integer(b, len(b))
-	if err != nil {
-		return nil, nil, err
+	serial = r.integer(len(certificate))
+	r.body(tagSequence)
+	from := r.at
+	_, n := r.any()
+	if r.err != nil {
+		all.fail(r.err)
+		return nil, nil
 	}
-	if _, b, err = want(b, tagSequence); err != nil {
-		return nil, nil, err
-	}
-	name, _, err := next(b)
-	return name.full, number.body, err
+	return certificate[from : r.at+n], serial
 }
 
 // attributes reads the signed attributes.
-func (s *Signature) attributes(b []byte) ([]byte, error) {
-	set, rest, err := want(b, tag0)
-	if err != nil {
-		return nil, err
-	}
-	s.signed = set.full
+func (s *Signature) attributes(r *reader) {
+	from := r.at
+	set := r.enter(tag0)
 	typed, ordered := false, true
 	var before []byte
-	for b = set.body; len(b) > 0; {
-		var a element
-		if a, b, err = want(b, tagSequence); err != nil {
-			return nil, err
+	for r.more() {
+		begins := r.at
+		l := r.enter(tagSequence)
+		id := r.oid()
+		value := r.at
+		r.skip(7)
+		r.leave(l)
+		if r.err != nil {
+			return
 		}
-		ordered = ordered && bytes.Compare(before, a.full) <= 0
-		before = a.full
-		id, values, err := oid(a.body)
-		if err != nil {
-			return nil, err
-		}
-		one, values, err := anything(values, 7)
-		if err == nil && (len(values) > 0 || one.tag != tagSet) {
-			err = errShape
-		}
-		if err != nil {
-			return nil, err
-		}
+		attribute := r.b[begins:r.at]
+		ordered = ordered && bytes.Compare(before, attribute) <= 0
+		before = attribute
+		v := reader{b: r.b, at: value, end: r.at}
+		values := v.enter(tagSet)
 		switch string(id) {
 		case oidContentType:
-			if err = once(typed); err == nil {
-				typed, err = true, isData(one.body)
+			v.once(typed)
+			if typed = true; string(v.oid()) != oidData {
+				v.fail(errShape)
 			}
+			v.leave(values)
 		case oidMessageDigest:
-			if err = once(s.digest != nil); err == nil {
-				s.digest, err = only(one.body, tagOctetString)
-			}
+			v.once(s.digest != nil)
+			s.digest = v.body(tagOctetString)
+			v.leave(values)
 		case oidSigningTime:
-			if err = once(s.timed); err == nil {
-				s.timed = true
-				s.time, err = timeOf(one.body)
-			}
+			v.once(s.timed)
+			s.timed, s.time = true, v.time()
+			v.leave(values)
 		}
-		if err != nil {
-			return nil, err
+		if v.err != nil {
+			r.fail(v.err)
+			return
 		}
 	}
 	if !typed || s.digest == nil {
-		return nil, malformed("the signature does not say what it is of")
+		r.fail(malformed("the signature does not say what it is of"))
+		return
 	}
+	s.signed = r.b[from:r.at]
 	if !ordered {
-		s.signed = sorted(set.body)
+		s.signed = sorted(s.signed)
 	}
-	return rest, nil
+	r.leave(set)
 }
 
-func once(had bool) error {
+func (r *reader) once(had bool) {
 	if had {
-		return malformed("the signature says something twice")
+		r.fail(malformed("the signature says something twice"))
 	}
-	return nil
 }
 
-// only returns what the one element in b holds, which is of that tag.
-func only(b []byte, tag byte) ([]byte, error) {
-	e, rest, err := want(b, tag)
-	if err == nil && len(rest) > 0 {
-		err = errShape
-	}
-	return e.body, err
-}
-
-func isData(b []byte) error {
-	id, rest, err := oid(b)
-	if err == nil && (len(rest) > 0 || string(id) != oidData) {
-		err = errShape
-	}
-	return err
-}
-
-// sorted returns a SET OF these elements as DER orders them: what is signed,
-// however it was sent. Lengths stay as they are.
-func sorted(body []byte) []byte {
+// sorted returns a SET OF with its elements as DER orders them: what is signed,
+// however it was sent.
+func sorted(set []byte) []byte {
+	r := reader{b: set, end: len(set)}
+	r.enter(tag0)
+	head := r.at
 	var all [][]byte
-	size := 0
-	for b := body; len(b) > 0; {
-		e, rest, err := next(b)
-		if err != nil {
-			return nil // it was read before
-		}
-		all, b = append(all, e.full), rest
-		size += len(e.full)
+	for r.more() {
+		all = append(all, r.full(tagSequence))
 	}
 	slices.SortFunc(all, bytes.Compare)
-	return slices.Concat(append([][]byte{header(tag0, size)}, all...)...)
-}
-
-// header is a tag and a length of the fewest octets.
-func header(tag byte, n int) []byte {
-	switch {
-	case n < 0x80:
-		return []byte{tag, byte(n)}
-	case n < 1<<8:
-		return []byte{tag, 0x81, byte(n)}
-	case n < 1<<16:
-		return []byte{tag, 0x82, byte(n >> 8), byte(n)}
-	default:
-		return []byte{tag, 0x83, byte(n >> 16), byte(n >> 8), byte(n)}
-	}
+	return append(slices.Clone(set[:head]), slices.Concat(all...)...)
 }
 
 func oneSigner() error {

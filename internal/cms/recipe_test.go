@@ -202,13 +202,40 @@ func (r recipe) write(t testing.TB) []byte {
 		outer(tag0, outer(tagSequence, r.version, r.digests, r.contentInfo, certificates, r.crls, el(tagSet, one), r.behind)), r.behindContentInfo)
 }
 
+// element is one in DER.
+type element struct {
+	tag        byte
+	body, full []byte
+}
+
+// cut cuts the first one off b.
+func cut(t require.TestingT, b []byte) (element, []byte) {
+	r := reader{b: b, end: len(b)}
+	tag, n := r.any()
+	require.NoError(t, r.err)
+	return element{tag, b[r.at : r.at+n], b[:r.at+n]}, b[r.at+n:]
+}
+
+// header is a tag and a length of the fewest octets.
+func header(tag byte, n int) []byte {
+	switch {
+	case n < 0x80:
+		return []byte{tag, byte(n)}
+	case n < 1<<8:
+		return []byte{tag, 0x81, byte(n)}
+	case n < 1<<16:
+		return []byte{tag, 0x82, byte(n >> 8), byte(n)}
+	default:
+		return []byte{tag, 0x83, byte(n >> 16), byte(n >> 8), byte(n)}
+	}
+}
+
 // streamed re-encodes DER with indefinite lengths everywhere, and strings in parts
 // when split is set.
 func streamed(t require.TestingT, der []byte, split bool) []byte {
 	var out []byte
 	for len(der) > 0 {
-		e, rest, err := next(der)
-		require.NoError(t, err)
+		e, rest := cut(t, der)
 		switch {
 		case e.tag&constructed != 0:
 			out = append(out, indefinite(e.tag, streamed(t, e.body, split))...)

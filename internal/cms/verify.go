@@ -17,13 +17,13 @@ import (
 // Parse reads the signer's certificate, and the others, as none of them may be
 // damaged.
 func (s *Signature) Parse() (*x509.Certificate, error) {
-	var err error
-	for b := s.certificates; len(b) > 0 && err == nil; { // x509 does not look into all of it
-		_, b, err = anything(b, 4)
+	r := reader{b: s.certificates, end: len(s.certificates)}
+	for r.more() { // x509 does not look into all of it
+		r.skip(4)
 	}
-	var all []*x509.Certificate
-	if err == nil {
-		all, err = x509.ParseCertificates(s.certificates)
+	all, err := x509.ParseCertificates(s.certificates)
+	if r.err != nil {
+		err = r.err
 	}
 	if err != nil {
 		return nil, mdm.WrapError(mdm.CodeMalformed, "", "a certificate in the signature cannot be decoded", err)

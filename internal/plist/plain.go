@@ -103,8 +103,16 @@ func (p *plain) space() {
 	p.rest = p.rest[i:]
 }
 
+// usualProlog is how Apple's own writers begin.
+const usualProlog = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">`
+
 // prolog reads up to behind <plist>.
 func (p *plain) prolog() bool {
+	if p.skips(usualProlog) {
+		return true
+	}
 	p.space()
 	if p.skips(`<?xml version="1.0"`) {
 		if p.skips(` encoding="`) && !p.skips(`UTF-8"`) && !p.skips(`utf-8"`) {
