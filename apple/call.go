@@ -13,13 +13,30 @@ import (
 
 // call is one message whose sender is known.
 type call struct {
-	s    *Server
-	t    mdm.TenantID
-	leaf *x509.Certificate
-	pin  mdm.Hash
+	s   *Server
+	t   mdm.TenantID
+	pin mdm.Hash // of the verified certificate
+	// leaf is that certificate; nil as long as nobody needs it, when it is
+	// known from before and stands in signature.
+	leaf      *x509.Certificate
+	signature string
 	// natural is the channel that the message says it is of, once it has been
 	// read.
 	natural mdm.Natural
+}
+
+// certificate returns the verified certificate.
+func (c *call) certificate() (*x509.Certificate, error) {
+	if c.leaf == nil {
+		sig, err := parseSignature(c.signature, nil)
+		if err != nil {
+			return nil, err
+		}
+		if c.leaf, err = sig.Parse(); err != nil {
+			return nil, err
+		}
+	}
+	return c.leaf, nil
 }
 
 func (c *call) caller() queue.Caller { return queue.Caller{Natural: c.natural, Pin: c.pin} }

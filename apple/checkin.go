@@ -12,7 +12,7 @@ import (
 
 // CheckIn handles check-in messages: the CheckInURL of the MDM payload.
 func (s *Server) CheckIn(t mdm.TenantID) http.Handler {
-	return s.put(t, s.checkIn)
+	return put{s, t, (*Server).checkIn}
 }
 
 func (s *Server) checkIn(w http.ResponseWriter, r *http.Request, c *call, b []byte) error {
@@ -82,7 +82,11 @@ func (c *call) authenticate(ctx context.Context, m *checkin.Authenticate) error 
 	if m.Topic != c.s.c.Topic {
 		return mdm.Errorf(mdm.CodeInvalid, "Topic", "the device listens to another topic than this server pushes to")
 	}
-	admitted, err := c.s.c.Identity.Admit(ctx, c.t, c.leaf, identity.Claim{
+	leaf, err := c.certificate()
+	if err != nil {
+		return err
+	}
+	admitted, err := c.s.c.Identity.Admit(ctx, c.t, leaf, identity.Claim{
 		Natural: c.natural, Protocol: mdm.AppleProtocol, Channel: mdm.DeviceChannel, Facts: m.Facts(),
 	})
 	if err != nil {

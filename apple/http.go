@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,42 +21,73 @@ const retryAfter = 30 * time.Second
 // plistType is the content type of property lists that are no check-in message.
 const plistType = "application/xml; charset=UTF-8"
 
-// put lets through PUT requests with a bounded body whose sender is known, and
-// answers errors. The sender comes first: strangers cost a signature, and nothing
-// of theirs is decoded.
-func (s *Server) put(t mdm.TenantID, do func(http.ResponseWriter, *http.Request, *call, []byte) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPut {
-			w.Header().Set("Allow", http.MethodPut)
-			http.Error(w, "devices PUT", http.StatusMethodNotAllowed)
-			return
-		}
-		b, err := body(w, r)
-		var c *call
-		if err == nil {
-			c, err = s.caller(r.Context(), t, r, b)
-		}
-		if err == nil {
-			err = do(w, r, c, b)
-		}
-		if err != nil {
-			s.refuse(w, r, err)
-		}
-	})
+// put lets through PUT requests of one tenant with a bounded body whose sender is
+// known, and answers errors. The sender comes first: strangers cost a signature,
+// and nothing of theirs is decoded.
+type put struct {
+	s  *Server
+	t  mdm.TenantID
+	do func(*Server, http.ResponseWriter, *http.Request, *call, []byte) error
 }
+
+func (p put) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut {
+		w.Header().Set("Allow", http.MethodPut)
+		http.Error(w, "devices PUT", http.StatusMethodNotAllowed)
+		return
+	}
+	b, err := body(w, r)
+	var c *call
+	if err == nil {
+		c, err = p.s.caller(r.Context(), p.t, r, b)
+	}
+	if err == nil {
+		err = p.do(p.s, w, r, c, b)
+	}
+	if err != nil {
+		p.s.refuse(w, r, err)
+	}
+}
+
+// atOnce is how much of a body that is announced is made room for before it has
+// come.
+const atOnce = 64 << 10
 
 // body reads a bounded request body.
 func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case err == nil:
-		return b, nil
-	case errors.As(err, &tooLarge):
-		return nil, mdm.Errorf(mdm.CodeTooLarge, "", "a message has at most %d bytes", maxBody)
-	default:
-		return nil, mdm.WrapError(mdm.CodeMalformed, "", "the message did not arrive whole", err)
+	src, room := r.Body, min(max(r.ContentLength, 0), atOnce)
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		src = http.MaxBytesReader(w, r.Body, maxBody)
 	}
+	b := make([]byte, 0, room+1) // one more, for the end
+	for {
+		n, err := src.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > maxBody:
+			return nil, tooLarge()
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return nil, incomplete(err)
+		}
+		if len(b) == cap(b) {
+			b = slices.Grow(b, 512)
+		}
+	}
+}
+
+// incomplete says why a body could not be read.
+func incomplete(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return tooLarge()
+	}
+	return mdm.WrapError(mdm.CodeMalformed, "", "the message did not arrive whole", err)
+}
+
+func tooLarge() error {
+	return mdm.Errorf(mdm.CodeTooLarge, "", "a message has at most %d bytes", maxBody)
 }
 
 // answer writes a property list, or nothing: an empty 200.

@@ -15,33 +15,36 @@ import (
 // When the payload has no CheckInURL, check-in messages come here too, and are
 // handled.
 func (s *Server) Commands(t mdm.TenantID) http.Handler {
-	return s.put(t, func(w http.ResponseWriter, r *http.Request, c *call, b []byte) error {
-		res, err := command.DecodeResult(b)
-		switch {
-		case err == nil && res.ID.Channel() != mdm.DeviceChannel:
-			return c.user(w, r, res.ID, nil)
-		case err != nil && isCheckIn(b):
-			return s.checkIn(w, r, c, b)
-		}
-		var reply []byte
-		if err != nil {
-			reply, err = c.undecodable(r.Context(), b, err)
-		} else {
-			reply, err = c.command(r.Context(), res)
-		}
-		if err != nil {
-			return err
-		}
-		answer(w, reply)
-		return nil
-	})
+	return put{s, t, (*Server).commands}
+}
+
+func (s *Server) commands(w http.ResponseWriter, r *http.Request, c *call, b []byte) error {
+	res, err := command.DecodeResult(b)
+	switch {
+	case err == nil && res.ID.Channel() != mdm.DeviceChannel:
+		return c.user(w, r, res.ID, nil)
+	case err != nil && isCheckIn(b):
+		return s.checkIn(w, r, c, b)
+	}
+	var reply []byte
+	if err != nil {
+		reply, err = c.undecodable(r.Context(), b, err)
+	} else {
+		reply, err = c.command(r.Context(), res)
+	}
+	if err != nil {
+		return err
+	}
+	answer(w, reply)
+	return nil
 }
 
 // isCheckIn reports whether a message that is no result is meant as a check-in
 // message, so that one with a fault is refused as such.
 func isCheckIn(b []byte) bool {
-	var v struct{ MessageType string }
-	return plist.Unmarshal(b, &v, &plist.Limits{Bytes: checkin.MaxSize}) == nil && v.MessageType != ""
+	var kind string
+	err := plist.Fields(b, &plist.Limits{Bytes: checkin.MaxSize}, plist.Field{Key: "MessageType", Into: &kind})
+	return err == nil && kind != ""
 }
 
 // command takes an idle poll or a result and returns the next command.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/keelson-mdm/keelson/identity"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -17,6 +18,7 @@ import (
 type Identity interface {
 	OpenLink(ctx context.Context, t mdm.TenantID, link string) (identity.Intent, string, error)
 	Verify(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate) error
+	Recall(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (identity.Known, bool)
 	NaturalOf(ctx context.Context, t mdm.TenantID, pin mdm.Hash) (mdm.Natural, error)
 	Admit(ctx context.Context, t mdm.TenantID, leaf *x509.Certificate, cl identity.Claim) (*identity.Admitted, error)
 	Bind(ctx context.Context, tx mdm.Tx, a *identity.Admitted) (mdm.Authenticated, error)
@@ -83,7 +85,10 @@ type Signer struct {
 }
 
 // Server is Apple MDM. It is safe for concurrent use and holds no state.
-type Server struct{ c Config }
+type Server struct {
+	c     Config
+	rooms sync.Pool // of *[maxUsual]byte, used again and again
+}
 
 // New returns a server, or a [mdm.CodeInvalid] error that names what is missing
 // or wrong.

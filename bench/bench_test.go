@@ -18,6 +18,9 @@ func BenchmarkIdlePollSignature(b *testing.B) {
 	b.Run("keelson-inmem", func(b *testing.B) { measure(b, idle(&p.ours.side, signedIdle)) })
 	b.Run("ratio", func(b *testing.B) { ratio(b, idle(&p.peer.side, signedIdle), idle(&p.ours.side, signedIdle)) })
 	b.Run("keelson-sqlite", func(b *testing.B) { measure(b, idle(&fleetOnDisk(b).side, signedIdle)) })
+	b.Run("ratio-as-devices-sign", func(b *testing.B) { ratio(b, idle(&p.peer.side, sentIdle), idle(&p.ours.side, sentIdle)) })
+	// What is the transport's own, in time and allocations.
+	b.Run("transport", func(b *testing.B) { measure(b, idle(transport(p.ours.devices), signedIdle)) })
 	// What the ratio could be at most: a server that verifies the signature and
 	// does nothing else.
 	one := load{round: fleetSize, prepare: nothing, do: rsaOnce(b, p.ours.devices)}
@@ -73,11 +76,24 @@ func BenchmarkEnqueue(b *testing.B) {
 // one RSA verification, below which nothing can go.
 func BenchmarkSignatureAndChain(b *testing.B) {
 	p := fleets(b)
-	theirs, mine := p.peer.identify(), p.ours.identify()
+	theirs, mine := p.peer.identify(signedIdle), p.ours.identify(signedIdle)
 	one := load{round: fleetSize, prepare: nothing, do: rsaOnce(b, p.ours.devices)}
 	b.Run("nanomdm", func(b *testing.B) { measure(b, theirs) })
 	b.Run("keelson", func(b *testing.B) { measure(b, mine) })
+	b.Run("keelson-first-time", func(b *testing.B) { measure(b, p.ours.identifyFirst(signedIdle)) })
 	b.Run("one-rsa-verification", func(b *testing.B) { measure(b, one) })
 	b.Run("ratio", func(b *testing.B) { ratio(b, theirs, mine) })
+	b.Run("ratio-as-devices-sign", func(b *testing.B) { ratio(b, p.peer.identify(sentIdle), p.ours.identify(sentIdle)) })
 	b.Run("ratio-of-keelson-to-one-rsa-verification", func(b *testing.B) { ratio(b, mine, one) })
+}
+
+// What a device says, from its bytes to what the server acts on.
+func BenchmarkPropertyLists(b *testing.B) {
+	for _, c := range lists() {
+		b.Run(c.name, func(b *testing.B) {
+			b.Run("nanomdm", func(b *testing.B) { measure(b, c.theirs) })
+			b.Run("keelson", func(b *testing.B) { measure(b, c.ours) })
+			b.Run("ratio", func(b *testing.B) { ratio(b, c.theirs, c.ours) })
+		})
+	}
 }

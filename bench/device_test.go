@@ -1,10 +1,17 @@
 package bench
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,6 +33,7 @@ type device struct {
 	authenticate message
 	tokenUpdate  message
 	idleSigned   message
+	idleAsSent   message // signed as devices in use do
 	idleTLS      message
 }
 
@@ -56,8 +64,46 @@ func (d *device) polls() (err error) {
 		header: http.Header{"Content-Type": {commandType}},
 		tls:    &tls.ConnectionState{PeerCertificates: []*x509.Certificate{d.cert}},
 	}
-	d.idleSigned, err = d.signed(commandType, body)
+	if d.idleSigned, err = d.signed(commandType, body); err != nil {
+		return err
+	}
+	d.idleAsSent, err = d.asSent(commandType, body)
 	return err
+}
+
+// asSent is a message with a signature in the form in which devices in use were
+// seen to send it: SHA-1 without attributes, and lengths that the outer levels do
+// not tell.
+func (d *device) asSent(contentType string, body []byte) (message, error) {
+	sum := sha1.Sum(body)
+	value, err := rsa.SignPKCS1v15(rand.Reader, d.key, crypto.SHA1, sum[:])
+	if err != nil {
+		return message{}, err
+	}
+	var failed error
+	der := func(v any) []byte {
+		b, err := asn1.Marshal(v)
+		failed = errors.Join(failed, err)
+		return b
+	}
+	open := func(tag byte, parts ...[]byte) []byte {
+		return append(append([]byte{tag, 0x80}, bytes.Join(parts, nil)...), 0, 0)
+	}
+	hash := pkix.AlgorithmIdentifier{Algorithm: pkcs7.OIDDigestAlgorithmSHA1, Parameters: asn1.NullRawValue}
+	set := func(element []byte) []byte {
+		return der(asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: element})
+	}
+	signer := der([]any{
+		1, []any{asn1.RawValue{FullBytes: d.cert.RawIssuer}, d.cert.SerialNumber}, hash,
+		pkix.AlgorithmIdentifier{Algorithm: pkcs7.OIDEncryptionAlgorithmRSASHA1, Parameters: asn1.NullRawValue}, value,
+	})
+	b := open(0x30, der(pkcs7.OIDSignedData), open(0xa0, open(0x30,
+		der(1), set(der(hash)), open(0x30, der(pkcs7.OIDData)),
+		der(asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: d.cert.Raw}), set(signer))))
+	return message{body: body, header: http.Header{
+		"Content-Type":  {contentType},
+		"Mdm-Signature": {base64.StdEncoding.EncodeToString(b)},
+	}}, failed
 }
 
 // signed is a message with the signature that a device makes when its profile

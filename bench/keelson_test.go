@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -47,6 +48,7 @@ type ours struct {
 	store    storage.Store
 	queue    *queue.Queue
 	identity *identity.Service
+	chain    *ca.Verifier
 	channels map[string]mdm.Enrollment // by UDID
 	stop     func()
 }
@@ -76,6 +78,9 @@ func newOurs(name string, store storage.Store, n int) (*ours, error) {
 		Store: store.Identity(), Transactor: store, CA: auth, Clock: mdm.SystemClock{}, Rand: rand.Reader,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if o.chain, err = ca.NewVerifier([]*x509.Certificate{auth.Certificate()}, nil); err != nil {
 		return nil, err
 	}
 	for i := range n {
@@ -115,6 +120,9 @@ func (o *ours) mac(i int) error {
 		return err
 	}
 	if err := o.enroll(d); err != nil {
+		return err
+	}
+	if err := o.identity.Verify(ctx, tenant, cert); err != nil { // as the server's own has
 		return err
 	}
 	o.channels[d.udid], err = o.store.Identity().Enrollment(ctx, tenant, mdm.AppleNatural(d.udid))

@@ -25,6 +25,7 @@ func idle(s *side, of func(*device) message) load {
 }
 
 func signedIdle(d *device) message { return d.idleSigned }
+func sentIdle(d *device) message   { return d.idleAsSent }
 func tlsIdle(d *device) message    { return d.idleTLS }
 
 // cycle is one command to each device: it asks, gets the command, answers, and

@@ -66,6 +66,20 @@ func (s *side) put(u *url.URL, m message) ([]byte, error) {
 	return a.body, nil
 }
 
+// transport is a server that reads a message, looks for its signature, and
+// answers with nothing: what both sides pay before they begin.
+func transport(ds []*device) *side {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/mdm", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil || r.Header.Get("Mdm-Signature") == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	return &side{name: "nobody", handler: mux, path: &url.URL{Path: "/mdm"}, devices: ds}
+}
+
 // enroll sends Authenticate and TokenUpdate.
 func (s *side) enroll(d *device) error {
 	if _, err := s.put(s.checkIn, d.authenticate); err != nil {

@@ -38,6 +38,7 @@ func TestServersDoTheWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, other := c.signed.devices[0], c.signed.devices[1]
 			require.NoError(t, c.signed.poll(d.idleSigned))
+			require.NoError(t, c.signed.poll(d.idleAsSent))
 			require.NoError(t, c.tls.poll(d.idleTLS))
 			t.Run("command", func(t *testing.T) { commandArrives(t, c.signed, c.tls, d, other, c.kept) })
 			t.Run("strangers", func(t *testing.T) { strangersAreRefused(t, c.signed, c.tls, d, other) })
@@ -54,6 +55,38 @@ func TestServersDoTheWork(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The calls that are measured alone check what the servers check.
+func TestIdentifying(t *testing.T) {
+	p, err := newPair(2)
+	require.NoError(t, err)
+	t.Cleanup(p.ours.stop)
+	for name, identify := range map[string]func(func(*device) message) load{
+		"NanoMDM": p.peer.identify, "Keelson": p.ours.identify, "Keelson, the first time": p.ours.identifyFirst,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, of := range []func(*device) message{signedIdle, sentIdle} {
+				require.NoError(t, identify(of).do(1))
+				require.Error(t, identify(func(d *device) message {
+					m := of(d)
+					m.body = append(bytes.Clone(m.body), '\n')
+					return m
+				}).do(1))
+				foreign := *p.ours.devices[0]
+				foreign.cert, foreign.key = strangerTo(t, &foreign)
+				require.NoError(t, foreign.polls())
+				require.Error(t, identify(func(*device) message { return of(&foreign) }).do(0))
+			}
+		})
+	}
+}
+
+func TestDecoding(t *testing.T) {
+	for _, c := range lists() {
+		require.NoError(t, c.theirs.do(0), c.name)
+		require.NoError(t, c.ours.do(0), c.name)
 	}
 }
 

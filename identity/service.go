@@ -42,6 +42,7 @@ type Config struct {
 type Service struct {
 	c         Config
 	verifiers verifiers
+	memory    memory
 }
 
 const defaultAdmitTimeout = 5 * time.Second

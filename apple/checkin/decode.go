@@ -1,8 +1,6 @@
 package checkin
 
 import (
-	nanomdm "github.com/micromdm/nanomdm/mdm"
-
 	"github.com/keelson-mdm/keelson/internal/plist"
 	"github.com/keelson-mdm/keelson/mdm"
 )
@@ -25,51 +23,41 @@ const (
 //
 // The message refers to data, which must not be changed.
 func Decode(data []byte) (Message, error) {
-	w := wire{head: Header{Raw: data}}
-	if err := plist.Unmarshal(data, &w, &plist.Limits{Bytes: MaxSize}); err != nil {
+	var kind string
+	h := Header{Raw: data}
+	err := h.read(
+		plist.Field{Key: "MessageType", Into: &kind},
+		plist.Field{Key: "UDID", Into: &h.Sender.UDID},
+		plist.Field{Key: "UserID", Into: &h.Sender.UserID},
+		plist.Field{Key: "UserShortName", Into: &h.Sender.UserShortName},
+		plist.Field{Key: "UserLongName", Into: &h.Sender.UserLongName},
+		plist.Field{Key: "EnrollmentID", Into: &h.Sender.EnrollmentID},
+		plist.Field{Key: "EnrollmentUserID", Into: &h.Sender.EnrollmentUserID},
+	)
+	if err != nil {
 		return nil, err
 	}
-	return w.message, nil
-}
-
-// wire decodes itself: first the type, then what the type has. The library
-// parses once for both. What NanoMDM has types for is read with them.
-type wire struct {
-	head    Header
-	message Message
-}
-
-// UnmarshalPlist is called by the plist library.
-func (w *wire) UnmarshalPlist(read func(any) error) error {
-	var t struct {
-		nanomdm.MessageType
-		nanomdm.Enrollment
-	}
-	if err := read(&t); err != nil {
-		return err
-	}
-	decode, ok := decoders[t.MessageType.MessageType]
+	decode, ok := decoders[kind]
 	switch {
-	case t.MessageType.MessageType == "":
-		return missing("MessageType")
+	case kind == "":
+		return nil, missing("MessageType")
 	case !ok:
-		return mdm.Errorf(mdm.CodeInvalid, "MessageType", "%.40q is not a check-in message that we know", t.MessageType.MessageType)
+		return nil, mdm.Errorf(mdm.CodeInvalid, "MessageType", "%.40q is not a check-in message that we know", kind)
 	}
-	w.head.Sender = Sender(t.Enrollment)
-	var err error
-	if w.head.ID, err = w.head.Sender.ID(); err != nil {
-		return err
+	if h.ID, err = h.Sender.ID(); err != nil {
+		return nil, err
 	}
-	m, err := decode(w.head, read)
-	if err != nil {
-		return err
-	}
-	w.message = m
-	return nil
+	return decode(h)
+}
+
+// read reads keys of the message. A key that a type of message does not have may
+// hold anything in it.
+func (h *Header) read(fields ...plist.Field) error {
+	return plist.Fields(h.Raw, &plist.Limits{Bytes: MaxSize}, fields...)
 }
 
 // decoders is never written to.
-var decoders = map[string]func(Header, func(any) error) (Message, error){
+var decoders = map[string]func(Header) (Message, error){
 	TypeAuthenticate:          authenticate,
 	TypeTokenUpdate:           tokenUpdate,
 	TypeCheckOut:              checkOut,
@@ -80,119 +68,131 @@ var decoders = map[string]func(Header, func(any) error) (Message, error){
 	TypeGetToken:              getToken,
 }
 
-func authenticate(h Header, read func(any) error) (Message, error) {
-	var v struct {
-		nanomdm.Authenticate
-		DeviceName, Model, ModelName, ProductName string
-		OSVersion, BuildVersion, IMEI, MEID       string
-	}
-	if err := read(&v); err != nil {
+func authenticate(h Header) (Message, error) {
+	m := &Authenticate{Header: h}
+	err := m.read(
+		plist.Field{Key: "Topic", Into: &m.Topic},
+		plist.Field{Key: "SerialNumber", Into: &m.SerialNumber},
+		plist.Field{Key: "DeviceName", Into: &m.DeviceName},
+		plist.Field{Key: "Model", Into: &m.Model},
+		plist.Field{Key: "ModelName", Into: &m.ModelName},
+		plist.Field{Key: "ProductName", Into: &m.ProductName},
+		plist.Field{Key: "OSVersion", Into: &m.OSVersion},
+		plist.Field{Key: "BuildVersion", Into: &m.BuildVersion},
+		plist.Field{Key: "IMEI", Into: &m.IMEI},
+		plist.Field{Key: "MEID", Into: &m.MEID},
+	)
+	if err != nil {
 		return nil, err
 	}
 	if h.ID.Channel() != mdm.DeviceChannel {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "UserID", "Authenticate comes from the device channel only")
 	}
-	if err := required("Topic", v.Topic, maxName); err != nil {
+	if err := required("Topic", m.Topic, maxName); err != nil {
 		return nil, err
 	}
-	return &Authenticate{
-		Header: h, Topic: v.Topic, SerialNumber: v.SerialNumber,
-		DeviceName: v.DeviceName, Model: v.Model, ModelName: v.ModelName, ProductName: v.ProductName,
-		OSVersion: v.OSVersion, BuildVersion: v.BuildVersion, IMEI: v.IMEI, MEID: v.MEID,
-	}, nil
+	return m, nil
 }
 
-func tokenUpdate(h Header, read func(any) error) (Message, error) {
-	var v struct {
-		nanomdm.TokenUpdate
-		AwaitingConfiguration, NotOnConsole bool
-	}
-	if err := read(&v); err != nil {
+func tokenUpdate(h Header) (Message, error) {
+	m := &TokenUpdate{Header: h}
+	err := m.read(
+		plist.Field{Key: "Topic", Into: &m.Topic},
+		plist.Field{Key: "Token", Into: &m.Token},
+		plist.Field{Key: "PushMagic", Into: &m.PushMagic},
+		plist.Field{Key: "UnlockToken", Into: &m.UnlockToken},
+		plist.Field{Key: "AwaitingConfiguration", Into: &m.AwaitingConfiguration},
+		plist.Field{Key: "NotOnConsole", Into: &m.NotOnConsole},
+	)
+	if err != nil {
 		return nil, err
 	}
-	if err := required("Topic", v.Topic, maxName); err != nil {
+	if err := required("Topic", m.Topic, maxName); err != nil {
 		return nil, err
 	}
-	if err := required("PushMagic", v.PushMagic, maxName); err != nil {
+	if err := required("PushMagic", m.PushMagic, maxName); err != nil {
 		return nil, err
 	}
-	if err := required("Token", string(v.Token), maxToken); err != nil {
+	if err := required("Token", m.Token, maxToken); err != nil {
 		return nil, err
 	}
-	return &TokenUpdate{
-		Header: h, Topic: v.Topic, Token: v.Token, PushMagic: v.PushMagic, UnlockToken: v.UnlockToken,
-		AwaitingConfiguration: v.AwaitingConfiguration, NotOnConsole: v.NotOnConsole,
-	}, nil
+	return m, nil
 }
 
-func checkOut(h Header, read func(any) error) (Message, error) {
-	var v struct{ Topic string }
-	if err := read(&v); err != nil {
+func checkOut(h Header) (Message, error) {
+	m := &CheckOut{Header: h}
+	if err := m.read(plist.Field{Key: "Topic", Into: &m.Topic}); err != nil {
 		return nil, err
 	}
-	return &CheckOut{Header: h, Topic: v.Topic}, nil
+	return m, nil
 }
 
-func setBootstrapToken(h Header, read func(any) error) (Message, error) {
-	var v struct {
-		nanomdm.BootstrapToken
-		AwaitingConfiguration bool
-	}
-	if err := read(&v); err != nil {
+func setBootstrapToken(h Header) (Message, error) {
+	m := &SetBootstrapToken{Header: h}
+	err := m.read(
+		plist.Field{Key: "BootstrapToken", Into: &m.BootstrapToken},
+		plist.Field{Key: "AwaitingConfiguration", Into: &m.AwaitingConfiguration},
+	)
+	if err != nil {
 		return nil, err
 	}
-	return &SetBootstrapToken{
-		Header: h, BootstrapToken: v.BootstrapToken.BootstrapToken, AwaitingConfiguration: v.AwaitingConfiguration,
-	}, nil
+	return m, nil
 }
 
-func getBootstrapToken(h Header, read func(any) error) (Message, error) {
-	var v struct{ AwaitingConfiguration bool }
-	if err := read(&v); err != nil {
+func getBootstrapToken(h Header) (Message, error) {
+	m := &GetBootstrapToken{Header: h}
+	if err := m.read(plist.Field{Key: "AwaitingConfiguration", Into: &m.AwaitingConfiguration}); err != nil {
 		return nil, err
 	}
-	return &GetBootstrapToken{Header: h, AwaitingConfiguration: v.AwaitingConfiguration}, nil
+	return m, nil
 }
 
-func userAuthenticate(h Header, read func(any) error) (Message, error) {
-	var v struct{ DigestResponse string }
-	if err := read(&v); err != nil {
+func userAuthenticate(h Header) (Message, error) {
+	m := &UserAuthenticate{Header: h}
+	if err := m.read(plist.Field{Key: "DigestResponse", Into: &m.DigestResponse}); err != nil {
 		return nil, err
 	}
 	if h.ID.Channel() != mdm.UserChannel {
 		return nil, missing("UserID")
 	}
-	return &UserAuthenticate{Header: h, DigestResponse: v.DigestResponse}, nil
+	return m, nil
 }
 
-func declarativeManagement(h Header, read func(any) error) (Message, error) {
-	var v struct {
-		Endpoint string
-		Data     []byte
-	}
-	if err := read(&v); err != nil {
+func declarativeManagement(h Header) (Message, error) {
+	m := &DeclarativeManagement{Header: h}
+	err := m.read(
+		plist.Field{Key: "Endpoint", Into: &m.Endpoint},
+		plist.Field{Key: "Data", Into: &m.Data},
+	)
+	if err != nil {
 		return nil, err
 	}
-	if err := required("Endpoint", v.Endpoint, maxText); err != nil {
+	if err := required("Endpoint", m.Endpoint, maxText); err != nil {
 		return nil, err
 	}
-	return &DeclarativeManagement{Header: h, Endpoint: v.Endpoint, Data: v.Data}, nil
+	return m, nil
 }
 
-func getToken(h Header, read func(any) error) (Message, error) {
-	var v struct {
-		TokenServiceType string
-		TokenParameters  *nanomdm.TokenParameters
-	}
-	if err := read(&v); err != nil {
+func getToken(h Header) (Message, error) {
+	m := &GetToken{Header: h}
+	var parameters map[string]any
+	err := m.read(
+		plist.Field{Key: "TokenServiceType", Into: &m.Service},
+		plist.Field{Key: "TokenParameters", Into: &parameters},
+	)
+	if err != nil {
 		return nil, err
 	}
-	if err := required("TokenServiceType", v.TokenServiceType, maxName); err != nil {
+	err = plist.Pick(parameters,
+		plist.Field{Key: "PhoneUDID", Into: &m.PhoneUDID},
+		plist.Field{Key: "SecurityToken", Into: &m.SecurityToken},
+		plist.Field{Key: "WatchUDID", Into: &m.WatchUDID},
+	)
+	if err != nil {
 		return nil, err
 	}
-	m := &GetToken{Header: h, Service: v.TokenServiceType}
-	if p := v.TokenParameters; p != nil {
-		m.PhoneUDID, m.SecurityToken, m.WatchUDID = p.PhoneUDID, p.SecurityToken, p.WatchUDID
+	if err := required("TokenServiceType", m.Service, maxName); err != nil {
+		return nil, err
 	}
 	if m.Service == ServiceWatchPairing && (m.PhoneUDID == "" || m.SecurityToken == "" || m.WatchUDID == "") {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "TokenParameters", "%s needs PhoneUDID, SecurityToken and WatchUDID", ServiceWatchPairing)
@@ -204,9 +204,9 @@ func missing(field string) error {
 	return mdm.Errorf(mdm.CodeInvalid, field, "is missing")
 }
 
-func required(field, value string, limit int) error {
+func required[T string | []byte](field string, value T, limit int) error {
 	switch {
-	case value == "":
+	case len(value) == 0:
 		return missing(field)
 	case len(value) > limit:
 		return mdm.Errorf(mdm.CodeInvalid, field, "is too long: at most %d bytes", limit)

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	nanomdm "github.com/micromdm/nanomdm/mdm"
-
 	"github.com/keelson-mdm/keelson/apple/checkin"
 	"github.com/keelson-mdm/keelson/internal/plist"
 	"github.com/keelson-mdm/keelson/mdm"
@@ -67,21 +65,26 @@ type Failure struct {
 //
 // The result refers to data, which must not be changed.
 func DecodeResult(data []byte) (*Result, error) {
-	var v struct {
-		nanomdm.CommandResults
-		NotOnConsole bool
-	}
-	if err := plist.Unmarshal(data, &v, &plist.Limits{Bytes: MaxResult}); err != nil {
+	r := &Result{Raw: data}
+	var chain []any
+	err := plist.Fields(data, &plist.Limits{Bytes: MaxResult},
+		plist.Field{Key: "UDID", Into: &r.Sender.UDID},
+		plist.Field{Key: "UserID", Into: &r.Sender.UserID},
+		plist.Field{Key: "UserShortName", Into: &r.Sender.UserShortName},
+		plist.Field{Key: "UserLongName", Into: &r.Sender.UserLongName},
+		plist.Field{Key: "EnrollmentID", Into: &r.Sender.EnrollmentID},
+		plist.Field{Key: "EnrollmentUserID", Into: &r.Sender.EnrollmentUserID},
+		plist.Field{Key: "Status", Into: (*string)(&r.Status)},
+		plist.Field{Key: "CommandUUID", Into: &r.CommandUUID},
+		plist.Field{Key: "ErrorChain", Into: &chain},
+		plist.Field{Key: "NotOnConsole", Into: &r.NotOnConsole},
+	)
+	if err != nil {
 		return nil, err
 	}
-	r := &Result{
-		Sender:       checkin.Sender(v.Enrollment),
-		Status:       Status(v.Status),
-		CommandUUID:  v.CommandUUID,
-		NotOnConsole: v.NotOnConsole,
-		Raw:          data,
+	if r.Errors, err = failures(chain); err != nil {
+		return nil, err
 	}
-	var err error
 	if r.ID, err = r.Sender.ID(); err != nil {
 		return nil, err
 	}
@@ -93,16 +96,30 @@ func DecodeResult(data []byte) (*Result, error) {
 			return nil, mdm.Errorf(mdm.CodeInvalid, "CommandUUID", "must have 1 to %d bytes in an answer to a command", maxUUID)
 		}
 	default:
-		return nil, mdm.Errorf(mdm.CodeInvalid, "Status", "%.40q is not a status that we know", v.Status)
+		return nil, mdm.Errorf(mdm.CodeInvalid, "Status", "%.40q is not a status that we know", string(r.Status))
 	}
-	for _, e := range v.ErrorChain {
-		f := Failure{Code: int64(e.ErrorCode), Domain: e.ErrorDomain, Text: e.USEnglishDescription, Message: e.LocalizedDescription}
+	return r, nil
+}
+
+// failures reads an error chain.
+func failures(chain []any) (out []Failure, err error) {
+	for _, link := range chain {
+		var f Failure
+		err := plist.Pick(link,
+			plist.Field{Key: "ErrorCode", Into: &f.Code},
+			plist.Field{Key: "ErrorDomain", Into: &f.Domain},
+			plist.Field{Key: "USEnglishDescription", Into: &f.Text},
+			plist.Field{Key: "LocalizedDescription", Into: &f.Message},
+		)
+		if err != nil {
+			return nil, err
+		}
 		if f.Text == "" {
 			f.Text, f.Message = f.Message, ""
 		}
-		r.Errors = append(r.Errors, f)
+		out = append(out, f)
 	}
-	return r, nil
+	return out, nil
 }
 
 // Failure returns the error chain in short: a code such as

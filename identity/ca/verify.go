@@ -82,15 +82,38 @@ func NewVerifier(roots []*x509.Certificate, o *VerifierOptions) (*Verifier, erro
 // is not for Wi-Fi or the like. A refusal is a [mdm.CodeIdentity] error with a
 // [Reason]. It says nothing of revocation, nor of which device presents it.
 func (v *Verifier) Verify(leaf *x509.Certificate, at time.Time) error {
+	_, err := v.Judge(leaf, at)
+	return err
+}
+
+// Span is a time, with both its ends.
+type Span struct{ From, To time.Time }
+
+// Contains reports whether t is in it.
+func (s Span) Contains(t time.Time) bool { return !t.Before(s.From) && !t.After(s.To) }
+
+// Judge is [Verifier.Verify] that also says how long the verdict stands: at every
+// time in the span, which contains the given one, the same leaf passes again. When
+// it is refused the span is zero.
+func (v *Verifier) Judge(leaf *x509.Certificate, at time.Time) (Span, error) {
 	if leaf == nil || len(leaf.Raw) == 0 || len(leaf.Raw) > MaxLeaf {
-		return refuse(Foreign, "not a certificate that an authority of ours has issued")
+		return Span{}, refuse(Foreign, "not a certificate that an authority of ours has issued")
 	}
 	if at.IsZero() {
 		at = time.Unix(0, 0) // x509 would take zero for the present
 	}
-	if v.chain(leaf, at) != nil {
-		return v.explain(leaf, at)
+	chains, err := v.chain(leaf, at)
+	if err != nil {
+		return Span{}, v.explain(leaf, at)
 	}
+	if err := v.purpose(leaf); err != nil {
+		return Span{}, err
+	}
+	return longest(chains), nil
+}
+
+// purpose refuses what was issued for something else.
+func (v *Verifier) purpose(leaf *x509.Certificate) error {
 	switch {
 	case leaf.IsCA:
 		return refuse(WrongPurpose, "this is the certificate of an authority, not of a device")
@@ -113,12 +136,32 @@ func (v *Verifier) Verify(leaf *x509.Certificate, at time.Time) error {
 	return nil
 }
 
+// longest returns the time in which all certificates of a chain are valid: of the
+// chain that lasts longest. Every chain is valid at the time that was asked for.
+func longest(chains [][]*x509.Certificate) (long Span) {
+	for i, chain := range chains {
+		s := Span{chain[0].NotBefore, chain[0].NotAfter}
+		for _, c := range chain[1:] {
+			if c.NotBefore.After(s.From) {
+				s.From = c.NotBefore
+			}
+			if c.NotAfter.Before(s.To) {
+				s.To = c.NotAfter
+			}
+		}
+		if i == 0 || s.To.After(long.To) {
+			long = s
+		}
+	}
+	return long
+}
+
 // explain tells a stranger from a certificate that is ours at another time:
 // every leaf that chains does so in the middle of its own life.
 func (v *Verifier) explain(leaf *x509.Certificate, at time.Time) error {
 	middle := leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)
 	switch {
-	case v.chain(leaf, middle) != nil:
+	case !v.chains(leaf, middle):
 		return refuse(Foreign, "no authority that counts here has issued the certificate")
 	case at.Before(leaf.NotBefore):
 		return refuse(NotYetValid, "the certificate is not valid yet: check the clocks")
@@ -126,14 +169,18 @@ func (v *Verifier) explain(leaf *x509.Certificate, at time.Time) error {
 	return refuse(Expired, "the certificate, or the authority that issued it, has expired: enroll again")
 }
 
-func (v *Verifier) chain(leaf *x509.Certificate, at time.Time) error {
-	_, err := leaf.Verify(x509.VerifyOptions{
+func (v *Verifier) chains(leaf *x509.Certificate, at time.Time) bool {
+	_, err := v.chain(leaf, at)
+	return err == nil
+}
+
+func (v *Verifier) chain(leaf *x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
+	return leaf.Verify(x509.VerifyOptions{
 		Roots:         v.roots,
 		Intermediates: v.intermediates,
 		CurrentTime:   at,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
-	return err
 }
 
 func refuse(r Reason, message string) error {

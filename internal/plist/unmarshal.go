@@ -43,6 +43,9 @@ func Unmarshal(data []byte, v any, limits *Limits) error {
 // bool, int64, uint64 (only above the largest int64), float64, time.Time,
 // []byte, []any and map[string]any; never nil.
 func Dict(data []byte, limits *Limits) (map[string]any, error) {
+	if d, ok := plainDict(data, limits); ok {
+		return d, nil
+	}
 	data, v, err := open(data, limits)
 	if err != nil {
 		return nil, err
@@ -71,6 +74,9 @@ func open(data []byte, limits *Limits) (xml []byte, tree any, err error) {
 		tree, err = walkBinary(data, l)
 		return nil, tree, err
 	}
+	if vouched(data, l) {
+		return data, nil, nil
+	}
 	return data, nil, scanXML(data, l)
 }
 
@@ -98,7 +104,7 @@ func explain(err error) error {
 	case errors.As(err, &own):
 		return err
 	case errors.As(err, &typ):
-		return mdm.Errorf(mdm.CodeMalformed, "", "a value in this property list has the wrong type: expected %s", kindOfType(typ.Type))
+		return wrongType(typ.Type)
 	case errors.As(err, &syntax):
 		return syntaxError(syntax)
 	}
