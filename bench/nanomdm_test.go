@@ -15,13 +15,14 @@ import (
 	nano "github.com/micromdm/nanomdm/mdm"
 	"github.com/micromdm/nanomdm/service/certauth"
 	"github.com/micromdm/nanomdm/service/nanomdm"
+	"github.com/micromdm/nanomdm/storage"
 	nanostore "github.com/micromdm/nanomdm/storage/inmem"
 )
 
-// peer is NanoMDM with its store in memory.
+// peer is NanoMDM over a store of its own.
 type peer struct {
 	side
-	store    *nanostore.InMem
+	store    storage.AllStorage
 	verifier *certverify.PoolVerifier
 	// tls is the same server, set up to take certificates from connections.
 	tls *side
@@ -30,12 +31,16 @@ type peer struct {
 // newPeer wires NanoMDM as its own server does and enrolls the devices. Its logs
 // go nowhere.
 func newPeer(authority *x509.Certificate, ds []*device) (*peer, error) {
+	return newPeerOn(nanostore.New(), authority, ds)
+}
+
+// newPeerOn is newPeer over another of its stores.
+func newPeerOn(store storage.AllStorage, authority *x509.Certificate, ds []*device) (*peer, error) {
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Raw})
 	verifier, err := certverify.NewPoolVerifier(roots, nil, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return nil, err
 	}
-	store := nanostore.New()
 	core := nanomdm.New(store,
 		nanomdm.WithUserAuthenticate(nanomdm.NewUAService(store, false)),
 		nanomdm.WithGetToken(nanomdm.NewTokenMux()))
