@@ -144,21 +144,21 @@ func (t *transaction) end(context.Context) {
 
 func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if st := t.p.known(query); st != nil {
-		return t.tx.StmtContext(ctx, st).ExecContext(ctx, plain(args)...)
+		return t.tx.StmtContext(ctx, st).ExecContext(ctx, t.p.d.plain(args)...)
 	}
-	return t.tx.ExecContext(ctx, t.p.d.bind(query), plain(args)...)
+	return t.tx.ExecContext(ctx, t.p.d.bind(query), t.p.d.plain(args)...)
 }
 
 func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if st := t.p.known(query); st != nil {
-		return t.tx.StmtContext(ctx, st).QueryContext(ctx, plain(args)...)
+		return t.tx.StmtContext(ctx, st).QueryContext(ctx, t.p.d.plain(args)...)
 	}
-	return t.tx.QueryContext(ctx, t.p.d.bind(query), plain(args)...)
+	return t.tx.QueryContext(ctx, t.p.d.bind(query), t.p.d.plain(args)...)
 }
 
 func (t *transaction) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if st := t.p.known(query); st != nil {
-		return t.tx.StmtContext(ctx, st).QueryRowContext(ctx, plain(args)...)
+		return t.tx.StmtContext(ctx, st).QueryRowContext(ctx, t.p.d.plain(args)...)
 	}
-	return t.tx.QueryRowContext(ctx, t.p.d.bind(query), plain(args)...)
+	return t.tx.QueryRowContext(ctx, t.p.d.bind(query), t.p.d.plain(args)...)
 }

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Querier runs statements: a connection, or a transaction of the application's.
@@ -45,15 +47,15 @@ type foreign struct {
 }
 
 func (f foreign) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return f.q.ExecContext(ctx, f.d.bind(query), plain(args)...)
+	return f.q.ExecContext(ctx, f.d.bind(query), f.d.plain(args)...)
 }
 
 func (f foreign) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return f.q.QueryContext(ctx, f.d.bind(query), plain(args)...)
+	return f.q.QueryContext(ctx, f.d.bind(query), f.d.plain(args)...)
 }
 
 func (f foreign) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return f.q.QueryRowContext(ctx, f.d.bind(query), plain(args)...)
+	return f.q.QueryRowContext(ctx, f.d.bind(query), f.d.plain(args)...)
 }
 
 // maxPrepared bounds how many different statements are kept prepared, and
@@ -153,9 +155,9 @@ func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (
 	case err != nil:
 		return nil, err
 	case st == nil:
-		return p.db.ExecContext(ctx, p.d.bind(query), plain(args)...)
+		return p.db.ExecContext(ctx, p.d.bind(query), p.d.plain(args)...)
 	}
-	return st.ExecContext(ctx, plain(args)...)
+	return st.ExecContext(ctx, p.d.plain(args)...)
 }
 
 func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -164,25 +166,30 @@ func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) 
 	case err != nil:
 		return nil, err
 	case st == nil:
-		return p.db.QueryContext(ctx, p.d.bind(query), plain(args)...)
+		return p.db.QueryContext(ctx, p.d.bind(query), p.d.plain(args)...)
 	}
-	return st.QueryContext(ctx, plain(args)...)
+	return st.QueryContext(ctx, p.d.plain(args)...)
 }
 
 func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	st, err := p.stmt(ctx, query)
 	if err != nil || st == nil { // let the row carry the error of the plain statement
-		return p.db.QueryRowContext(ctx, p.d.bind(query), plain(args)...)
+		return p.db.QueryRowContext(ctx, p.d.bind(query), p.d.plain(args)...)
 	}
-	return st.QueryRowContext(ctx, plain(args)...)
+	return st.QueryRowContext(ctx, p.d.plain(args)...)
 }
 
 // plain gives arguments the types that every driver takes: some look at methods
-// of named types, and would write a number as its name.
-func plain(args []any) []any {
+// of named types, and would write a number as its name. PostgreSQL's text takes
+// neither zero bytes nor what is not UTF-8, of which a broken device may send any:
+// such bytes become the replacement character.
+func (d *dialect) plain(args []any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {
 		out[i] = plainValue(a)
+		if s, ok := out[i].(string); ok && d.numbered && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+			out[i] = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+		}
 	}
 	return out
 }

@@ -222,7 +222,7 @@ func (w *writer) ExecContext(ctx context.Context, query string, args ...any) (sq
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(ctx, plain(args)...)
+	return st.ExecContext(ctx, sqlite.plain(args)...)
 }
 
 func (w *writer) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -230,13 +230,13 @@ func (w *writer) QueryContext(ctx context.Context, query string, args ...any) (*
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryContext(ctx, plain(args)...)
+	return st.QueryContext(ctx, sqlite.plain(args)...)
 }
 
 func (w *writer) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	st, err := w.stmt(ctx, query)
 	if err != nil { // let the row carry the error of the plain statement
-		return w.conn.QueryRowContext(ctx, query, plain(args)...)
+		return w.conn.QueryRowContext(ctx, query, sqlite.plain(args)...)
 	}
-	return st.QueryRowContext(ctx, plain(args)...)
+	return st.QueryRowContext(ctx, sqlite.plain(args)...)
 }

@@ -26,6 +26,16 @@ func about(o mdm.Owner, key int64) func(*queue.Entry) {
 // queueReport holds File on entries that wait.
 func queueReport() []test {
 	return []test{
+		{"words that are no text", "Detail", func(t *testing.T, w *world) {
+			e := w.enroll()
+			x := w.queued(e)
+			f := w.file(e, x.ID, func(r *queue.Report) {
+				r.Outcome, r.Code, r.Detail = mdm.OutcomeError, "a\x00b", "not UTF-8: \xff\xfe, and a zero: \x00"
+			})
+			require.Equal(t, queue.FilingNew, f.Filing, "a device that sends garbage has answered all the same")
+			require.Equal(t, mdm.OutcomeError, w.get(x.ID).Outcome)
+			require.Contains(t, w.get(x.ID).Detail, "and a zero: ")
+		}},
 		{"an answer", "File ends … the reported entry of enrollment e, moving an ended one to the history", func(t *testing.T, w *world) {
 			e := w.enroll()
 			x := w.queued(e, about(mdm.OwnerProfiles, 5))
