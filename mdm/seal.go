@@ -1,11 +1,14 @@
 package mdm
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 )
 
 // Keyring holds the keys under which values are sealed at rest. A key is 32
@@ -49,6 +52,13 @@ func (k LocalKeyring) Key(name string) ([]byte, error) {
 type Box struct {
 	ring Keyring
 	rand io.Reader
+	last atomic.Pointer[cipherOf]
+}
+
+// cipherOf is a key with its cipher, whose tables are long in the making.
+type cipherOf struct {
+	key  []byte
+	aead cipher.AEAD
 }
 
 const boxVersion = 1
@@ -74,11 +84,19 @@ func (b *Box) aead(name string) (cipher.AEAD, error) {
 	if len(key) != 32 {
 		return nil, Errorf(CodeInvalid, "keyring", "key %q has %d bytes; it must have 32", name, len(key))
 	}
+	if c := b.last.Load(); c != nil && subtle.ConstantTimeCompare(c.key, key) == 1 {
+		return c.aead, nil
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", name, err)
 	}
-	return cipher.NewGCM(block)
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", name, err)
+	}
+	b.last.Store(&cipherOf{bytes.Clone(key), aead})
+	return aead, nil
 }
 
 func sealedFor(t TenantID, table, row string) []byte {

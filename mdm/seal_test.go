@@ -106,3 +106,31 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// A key is the one that the keyring has now, also when another has been used, or
+// another has its name.
+func TestBoxKeepsUpWithItsKeyring(t *testing.T) {
+	keys := ring("one")
+	box, err := mdm.NewBox(keys, rand.Reader)
+	require.NoError(t, err)
+	first, err := box.Seal("t", "a", "b", []byte("first"))
+	require.NoError(t, err)
+	other := ring("two")
+	second, err := mdm.NewBox(other, rand.Reader)
+	require.NoError(t, err)
+	sealed, err := second.Seal("t", "a", "b", []byte("second"))
+	require.NoError(t, err)
+	for range 3 { // in turns
+		for want, s := range map[string][]byte{"first": first, "second": sealed} {
+			got, err := box.Open("t", "a", "b", s)
+			require.NoError(t, err)
+			require.Equal(t, want, string(got))
+		}
+	}
+	keys.Keys["one"] = bytes.Repeat([]byte{9}, 32)
+	_, err = box.Open("t", "a", "b", first)
+	require.ErrorIs(t, err, mdm.CodeInternal, "it is another key now")
+	delete(keys.Keys, "one")
+	_, err = box.Open("t", "a", "b", first)
+	require.ErrorIs(t, err, mdm.CodeInternal)
+}

@@ -48,40 +48,49 @@ func ParseDeviceInformation(raw []byte) (*DeviceInfo, error) {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "QueryResponses", "is missing: this is not the answer to a DeviceInformation")
 	}
 	d := &DeviceInfo{Responses: r}
-	for name, at := range map[string]*string{
-		"UDID": &d.UDID, "ProvisioningUDID": &d.ProvisioningUDID,
-		"SerialNumber": &d.SerialNumber, "IMEI": &d.IMEI, "MEID": &d.MEID,
-		"DeviceName": &d.DeviceName, "HostName": &d.HostName, "LocalHostName": &d.LocalHostName,
-		"OSVersion": &d.OSVersion, "SupplementalOSVersionExtra": &d.SupplementalOSVersionExtra,
-		"BuildVersion": &d.BuildVersion, "SupplementalBuildVersion": &d.SupplementalBuildVersion,
-		"ModelName": &d.ModelName, "Model": &d.Model, "ModelNumber": &d.ModelNumber, "ProductName": &d.ProductName,
-		"SoftwareUpdateDeviceID": &d.SoftwareUpdateDeviceID, "TimeZone": &d.TimeZone,
-		"WiFiMAC": &d.WiFiMAC, "BluetoothMAC": &d.BluetoothMAC, "EthernetMAC": &d.EthernetMAC,
+	for _, text := range [...]struct {
+		name string
+		into *string
+	}{
+		{"UDID", &d.UDID}, {"ProvisioningUDID", &d.ProvisioningUDID},
+		{"SerialNumber", &d.SerialNumber}, {"IMEI", &d.IMEI}, {"MEID", &d.MEID},
+		{"DeviceName", &d.DeviceName}, {"HostName", &d.HostName}, {"LocalHostName", &d.LocalHostName},
+		{"OSVersion", &d.OSVersion}, {"SupplementalOSVersionExtra", &d.SupplementalOSVersionExtra},
+		{"BuildVersion", &d.BuildVersion}, {"SupplementalBuildVersion", &d.SupplementalBuildVersion},
+		{"ModelName", &d.ModelName}, {"Model", &d.Model}, {"ModelNumber", &d.ModelNumber}, {"ProductName", &d.ProductName},
+		{"SoftwareUpdateDeviceID", &d.SoftwareUpdateDeviceID}, {"TimeZone", &d.TimeZone},
+		{"WiFiMAC", &d.WiFiMAC}, {"BluetoothMAC", &d.BluetoothMAC}, {"EthernetMAC", &d.EthernetMAC},
 	} {
-		*at, _ = r[name].(string)
+		*text.into, _ = r[text.name].(string)
 	}
-	for name, at := range map[string]**bool{
-		"IsAppleSilicon": &d.IsAppleSilicon, "IsSupervised": &d.IsSupervised, "IsMultiUser": &d.IsMultiUser,
-		"IsActivationLockEnabled": &d.IsActivationLockEnabled, "IsMDMLostModeEnabled": &d.IsMDMLostModeEnabled,
-		"AwaitingConfiguration":            &d.AwaitingConfiguration,
-		"SystemIntegrityProtectionEnabled": &d.SystemIntegrityProtectionEnabled,
-		"PINRequiredForEraseDevice":        &d.PINRequiredForEraseDevice,
-		"PINRequiredForDeviceLock":         &d.PINRequiredForDeviceLock,
+	for _, flag := range [...]struct {
+		name string
+		into **bool
+	}{
+		{"IsAppleSilicon", &d.IsAppleSilicon}, {"IsSupervised", &d.IsSupervised}, {"IsMultiUser", &d.IsMultiUser},
+		{"IsActivationLockEnabled", &d.IsActivationLockEnabled}, {"IsMDMLostModeEnabled", &d.IsMDMLostModeEnabled},
+		{"AwaitingConfiguration", &d.AwaitingConfiguration},
+		{"SystemIntegrityProtectionEnabled", &d.SystemIntegrityProtectionEnabled},
+		{"PINRequiredForEraseDevice", &d.PINRequiredForEraseDevice},
+		{"PINRequiredForDeviceLock", &d.PINRequiredForDeviceLock},
 	} {
-		if b, ok := r[name].(bool); ok {
-			*at = &b
+		if b, ok := r[flag.name].(bool); ok {
+			*flag.into = &b
 		}
 	}
-	for name, at := range map[string]**float64{
-		"DeviceCapacity": &d.DeviceCapacity, "AvailableDeviceCapacity": &d.AvailableDeviceCapacity,
-		"BatteryLevel": &d.BatteryLevel,
+	for _, number := range [...]struct {
+		name string
+		into **float64
+	}{
+		{"DeviceCapacity", &d.DeviceCapacity}, {"AvailableDeviceCapacity", &d.AvailableDeviceCapacity},
+		{"BatteryLevel", &d.BatteryLevel},
 	} {
-		switch v := r[name].(type) {
+		switch v := r[number.name].(type) {
 		case float64:
-			*at = &v
+			*number.into = &v
 		case int64: // a whole number may come as an integer
 			f := float64(v)
-			*at = &f
+			*number.into = &f
 		}
 	}
 	d.DevicePropertiesAttestation = certificates(r[attestationQuery])

@@ -47,54 +47,68 @@ type InstalledPayload struct {
 // error has none, is a [mdm.CodeInvalid] error, and so is a list with an entry
 // that names no profile: neither says that something is absent.
 func ParseProfileList(raw []byte) ([]InstalledProfile, error) {
-	var v struct {
-		ProfileList []struct {
-			PayloadIdentifier        string
-			PayloadUUID              string
-			PayloadVersion           int64
-			PayloadDisplayName       string
-			PayloadOrganization      string
-			PayloadDescription       string
-			PayloadRemovalDisallowed bool
-			HasRemovalPasscode       bool
-			IsEncrypted              bool
-			IsManaged                *bool
-			Source                   string
-			SignerCertificates       [][]byte
-			PayloadContent           []struct {
-				PayloadType         string
-				PayloadIdentifier   string
-				PayloadUUID         string
-				PayloadVersion      int64
-				PayloadDisplayName  string
-				PayloadOrganization string
-				PayloadDescription  string
-			}
-		}
-	}
-	if err := plist.Unmarshal(raw, &v, &plist.Limits{Bytes: MaxResult}); err != nil {
+	var found []any
+	if err := plist.Fields(raw, &plist.Limits{Bytes: MaxResult}, plist.Field{Key: "ProfileList", Into: &found}); err != nil {
 		return nil, err
 	}
-	if v.ProfileList == nil {
+	if found == nil {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "ProfileList", "is missing: this is not the answer to a ProfileList")
 	}
-	list := make([]InstalledProfile, len(v.ProfileList))
-	for i, p := range v.ProfileList {
-		if p.PayloadIdentifier == "" {
+	list := make([]InstalledProfile, len(found))
+	for i, profile := range found {
+		if err := list[i].read(profile); err != nil {
+			return nil, err
+		}
+		if list[i].Identifier == "" {
 			return nil, mdm.Errorf(mdm.CodeInvalid, fmt.Sprintf("ProfileList[%d].PayloadIdentifier", i), "is missing")
-		}
-		list[i] = InstalledProfile{
-			Identifier: p.PayloadIdentifier, UUID: p.PayloadUUID, Version: p.PayloadVersion,
-			DisplayName: p.PayloadDisplayName, Organization: p.PayloadOrganization, Description: p.PayloadDescription,
-			RemovalDisallowed: p.PayloadRemovalDisallowed, HasPasscode: p.HasRemovalPasscode, Encrypted: p.IsEncrypted,
-			Managed: p.IsManaged, Source: p.Source, Signers: p.SignerCertificates,
-		}
-		for _, l := range p.PayloadContent {
-			list[i].Payloads = append(list[i].Payloads, InstalledPayload{
-				Type: l.PayloadType, Identifier: l.PayloadIdentifier, UUID: l.PayloadUUID, Version: l.PayloadVersion,
-				DisplayName: l.PayloadDisplayName, Organization: l.PayloadOrganization, Description: l.PayloadDescription,
-			})
 		}
 	}
 	return list, nil
+}
+
+// read reads an entry of a list.
+func (p *InstalledProfile) read(entry any) error {
+	var signers, payloads []any
+	err := plist.Pick(entry,
+		plist.Field{Key: "PayloadIdentifier", Into: &p.Identifier},
+		plist.Field{Key: "PayloadUUID", Into: &p.UUID},
+		plist.Field{Key: "PayloadVersion", Into: &p.Version},
+		plist.Field{Key: "PayloadDisplayName", Into: &p.DisplayName},
+		plist.Field{Key: "PayloadOrganization", Into: &p.Organization},
+		plist.Field{Key: "PayloadDescription", Into: &p.Description},
+		plist.Field{Key: "PayloadRemovalDisallowed", Into: &p.RemovalDisallowed},
+		plist.Field{Key: "HasRemovalPasscode", Into: &p.HasPasscode},
+		plist.Field{Key: "IsEncrypted", Into: &p.Encrypted},
+		plist.Field{Key: "IsManaged", Into: &p.Managed},
+		plist.Field{Key: "Source", Into: &p.Source},
+		plist.Field{Key: "SignerCertificates", Into: &signers},
+		plist.Field{Key: "PayloadContent", Into: &payloads},
+	)
+	if err != nil {
+		return err
+	}
+	for _, s := range signers {
+		der, err := plist.Data(s)
+		if err != nil {
+			return err
+		}
+		p.Signers = append(p.Signers, der)
+	}
+	for _, payload := range payloads {
+		var l InstalledPayload
+		err := plist.Pick(payload,
+			plist.Field{Key: "PayloadType", Into: &l.Type},
+			plist.Field{Key: "PayloadIdentifier", Into: &l.Identifier},
+			plist.Field{Key: "PayloadUUID", Into: &l.UUID},
+			plist.Field{Key: "PayloadVersion", Into: &l.Version},
+			plist.Field{Key: "PayloadDisplayName", Into: &l.DisplayName},
+			plist.Field{Key: "PayloadOrganization", Into: &l.Organization},
+			plist.Field{Key: "PayloadDescription", Into: &l.Description},
+		)
+		if err != nil {
+			return err
+		}
+		p.Payloads = append(p.Payloads, l)
+	}
+	return nil
 }

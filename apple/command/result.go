@@ -142,6 +142,9 @@ func (r *Result) Failure() (code, detail string) {
 
 // clip cuts s to n characters and makes it one printable line.
 func clip(s string, n int) string {
+	if len(s) <= n && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
+		return s // as nearly always
+	}
 	var b strings.Builder
 	for _, r := range s {
 		if n--; n < 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // Field is a key of a dictionary and where its value goes: a *string, *bool,
-// *int64, *[]byte, *[]any, *map[string]any, or *any for a value as [Dict] gives
+// **bool, *int64, *[]byte, *[]any, *map[string]any, or *any for a value as [Dict] gives
 // it. Empty data is nil. A key that is not there leaves it alone.
 type Field struct {
 	Key  string
@@ -46,7 +46,19 @@ func Pick(dict any, fields ...Field) error {
 	return nil
 }
 
+// Data is a value that has been decoded by [Dict] and must be data.
+func Data(v any) ([]byte, error) {
+	b, ok := v.([]byte)
+	if !ok {
+		return nil, wrongType(reflect.TypeOf(b))
+	}
+	return b, nil
+}
+
 func wrongType(want reflect.Type) error {
+	if want.Kind() == reflect.Pointer {
+		want = want.Elem()
+	}
 	return mdm.Errorf(mdm.CodeMalformed, "", "a value in this property list has the wrong type: expected %s", kindOfType(want))
 }
 
@@ -57,6 +69,9 @@ func (f *Field) put(v any) (ok bool) {
 		*into, ok = v.(string)
 	case *bool:
 		*into, ok = v.(bool)
+	case **bool:
+		b, is := v.(bool)
+		*into, ok = &b, is
 	case *int64:
 		switch n := v.(type) {
 		case int64:

@@ -19,6 +19,14 @@ import (
 // their path. Times are written in UTC to the second. A nil slice or map is
 // written empty unless its field says omitempty.
 func Marshal(v any) (out []byte, err error) {
+	if out, ok := writeTree(v); ok {
+		return out, nil
+	}
+	return marshal(v)
+}
+
+// marshal has the library write.
+func marshal(v any) (out []byte, err error) {
 	if err := writable(reflect.ValueOf(v), "", 0); err != nil {
 		return nil, err
 	}
