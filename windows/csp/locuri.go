@@ -82,7 +82,11 @@ func parse(s string) (LocURI, string) {
 		}
 		segs[i] = d
 	}
-	return build(s, segs), ""
+	u := build(s, segs)
+	if len(u.canonical) > MaxLocURI { // with everything escaped that must be
+		return LocURI{}, "the node address is longer than 2048 bytes"
+	}
+	return u, ""
 }
 
 // build makes an address of decoded segments.
