@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,7 +26,15 @@ var (
 	mysql    = dbtest.MySQL()
 )
 
+// TestMain keeps the games few, unless it is asked for more: each is played on
+// four backends.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	for name, value := range map[string]string{"rapid.checks": "10", "rapid.shrinktime": "5s"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+			_ = f.Value.Set(value)
+		}
+	}
 	code := m.Run()
 	postgres.Close()
 	mysql.Close()
