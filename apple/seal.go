@@ -20,7 +20,11 @@ func pushMagicRow(n mdm.Natural) string { return string(n) + "/magic" }
 
 // SealPush makes the row that says how to wake a channel at a time. Whoever
 // writes the room's rows beside the [Server] uses it, so that both can read them.
+// No token is an empty one.
 func SealPush(b *mdm.Box, t mdm.TenantID, e *mdm.Enrollment, topic string, token []byte, magic string, at time.Time) (Push, error) {
+	if token == nil {
+		token = []byte{}
+	}
 	sealedToken, err := b.Seal(t, pushTable, pushTokenRow(e.Natural), token)
 	if err != nil {
 		return Push{}, err

@@ -3,7 +3,6 @@ package nanostore
 import (
 	"context"
 	"crypto/tls"
-	"unicode/utf8"
 
 	"github.com/micromdm/nanomdm/cryptoutil"
 	nanomdm "github.com/micromdm/nanomdm/mdm"
@@ -11,12 +10,9 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// maxHash bounds a hash of NanoMDM's, in bytes.
-const maxHash = 255
-
 func checkHash(hash string) error {
-	if hash == "" || len(hash) > maxHash || !utf8.ValidString(hash) {
-		return mdm.Errorf(mdm.CodeInvalid, "hash", "a certificate's hash has 1 to %d bytes of text", maxHash)
+	if !plain(hash, maxText) {
+		return mdm.Errorf(mdm.CodeInvalid, "hash", "a certificate's hash has 1 to %d bytes of text", maxText)
 	}
 	return nil
 }
@@ -94,8 +90,8 @@ func (s *Storage) StorePushCert(ctx context.Context, pemCert, pemKey []byte) err
 		return mdm.WrapError(mdm.CodeInvalid, "certificate", "the push certificate and its key are no pair", err)
 	}
 	topic, err := cryptoutil.TopicFromPEMCert(pemCert)
-	if err == nil && (topic == "" || len(topic) > maxHash) {
-		err = mdm.Errorf(mdm.CodeInvalid, "topic", "has 1 to %d bytes", maxHash)
+	if err == nil && !plain(topic, maxText) {
+		err = mdm.Errorf(mdm.CodeInvalid, "topic", "has 1 to %d bytes of text", maxText)
 	}
 	if err != nil {
 		return mdm.WrapError(mdm.CodeInvalid, "certificate", "the push certificate has no topic", err)

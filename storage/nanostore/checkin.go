@@ -92,7 +92,10 @@ func (s *Storage) StoreAuthenticate(r *nanomdm.Request, m *nanomdm.Authenticate)
 // factsOf is what a device says about itself. NanoMDM reads the serial number and
 // keeps the message: what else it says is read here, when it can be.
 func factsOf(m *nanomdm.Authenticate, hardwareID string) mdm.HostFacts {
-	f := mdm.HostFacts{Serial: m.SerialNumber}
+	var f mdm.HostFacts
+	if plain(m.SerialNumber, maxText) {
+		f.Serial = m.SerialNumber
+	}
 	if d, err := checkin.Decode(m.Raw); err == nil {
 		if a, ok := d.(*checkin.Authenticate); ok {
 			f = a.Facts()
@@ -204,6 +207,9 @@ func (s *Storage) StoreTokenUpdate(r *nanomdm.Request, m *nanomdm.TokenUpdate) e
 	}
 	if err := needRaw(m.Raw); err != nil {
 		return err
+	}
+	if m.Topic != "" && !plain(m.Topic, maxText) {
+		return mdm.Errorf(mdm.CodeInvalid, "Topic", "has at most %d bytes of text", maxText)
 	}
 	return s.in(r.Context(), func(ctx context.Context, tx mdm.Tx) error {
 		e, err := s.comes(ctx, tx, c)

@@ -23,8 +23,8 @@ const uuidPrefix = "nanomdm:"
 const maxUUID = 128
 
 func keyOf(uuid string) (string, error) {
-	if uuid == "" || len(uuid) > maxUUID {
-		return "", mdm.Errorf(mdm.CodeInvalid, "CommandUUID", "has 1 to %d bytes", maxUUID)
+	if !plain(uuid, maxUUID) {
+		return "", mdm.Errorf(mdm.CodeInvalid, "CommandUUID", "has 1 to %d bytes of text", maxUUID)
 	}
 	return uuidPrefix + uuid, nil
 }
@@ -52,7 +52,7 @@ func (s *Storage) EnqueueCommand(ctx context.Context, ids []string, cmd *nanomdm
 	if err != nil {
 		return nil, err
 	}
-	if cmd.Command.RequestType == "" || len(cmd.Command.RequestType) > 64 || len(cmd.Raw) == 0 {
+	if !plain(cmd.Command.RequestType, 64) || len(cmd.Raw) == 0 {
 		return nil, mdm.Errorf(mdm.CodeInvalid, "command", "a command has a RequestType of 1 to 64 bytes and original bytes")
 	}
 	// In one order, so that two of these do not wait for each other.
@@ -138,6 +138,9 @@ func (s *Storage) StoreCommandReport(r *nanomdm.Request, m *nanomdm.CommandResul
 	}
 	key, err := keyOf(m.CommandUUID)
 	if err != nil {
+		return err
+	}
+	if err := needRaw(m.Raw); err != nil {
 		return err
 	}
 	code, detail := failure(m)

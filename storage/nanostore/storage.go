@@ -87,14 +87,19 @@ func caller(r *nanomdm.Request) (c channel, err error) {
 	return c, err
 }
 
-// maxID bounds NanoMDM's ids, in bytes.
-const maxID = 255
+// maxText bounds NanoMDM's names, in bytes.
+const maxText = 255
+
+// plain reports whether a name is one that every database takes.
+func plain(s string, limit int) bool {
+	return s != "" && len(s) <= limit && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}
 
 // natural is the natural key of an enrollment by NanoMDM's id of it, which is in
 // the same form.
 func natural(id string) (mdm.Natural, error) {
-	if id == "" || len(id) > maxID || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
-		return "", mdm.Errorf(mdm.CodeInvalid, "id", "an enrollment id has 1 to %d bytes of text", maxID)
+	if !plain(id, maxText) {
+		return "", mdm.Errorf(mdm.CodeInvalid, "id", "an enrollment id has 1 to %d bytes of text", maxText)
 	}
 	return mdm.AppleNatural(id), nil
 }

@@ -255,6 +255,9 @@ func (w *twins) report() {
 		Enrollment: p.enrollment, CommandUUID: uuid, Raw: []byte("raw " + uuid),
 		Status: rapid.SampledFrom([]string{"Acknowledged", "Error", "CommandFormatError", "NotNow", "NotNow"}).Draw(w.t, "status"),
 	}
+	if uuid == p.waiting[len(p.waiting)-1] && len(p.waiting) > 1 {
+		m.Status = "NotNow" // NanoMDM's in-memory store would hand out an answered command again
+	}
 	w.both(w.ours.StoreCommandReport(p.request(), m), w.theirs.StoreCommandReport(p.request(), m))
 	if m.Status != "NotNow" {
 		p.waiting = slices.DeleteFunc(p.waiting, func(s string) bool { return s == uuid })
