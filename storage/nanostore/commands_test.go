@@ -2,6 +2,7 @@ package nanostore_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"testing"
 
 	nanomdm "github.com/micromdm/nanomdm/mdm"
@@ -220,4 +221,19 @@ func TestSeen(t *testing.T) {
 	_, err = s.RetrieveNextCommand(request("nobody"), false)
 	require.NoError(t, err)
 	require.Equal(t, []mdm.HostKey{f.host("D").Key}, seen)
+}
+
+// What may hold a PIN is not stored under a hash that a guess could be tried on.
+func TestContentOfALockIsSalted(t *testing.T) {
+	f := newFixture(t)
+	f.enroll("D")
+	lock := newCommand("lock")
+	lock.Command.RequestType = "DeviceLock"
+	_, err := f.EnqueueCommand(ctx, []string{"D"}, lock)
+	require.NoError(t, err)
+	f.queue("list", "D")
+	ds := f.done("D")
+	require.Equal(t, mdm.Hash(sha256.Sum256([]byte("raw list"))), ds[0].Hash, "shared by all devices that get it")
+	require.NotEqual(t, mdm.Hash(sha256.Sum256([]byte("raw lock"))), ds[1].Hash)
+	require.Equal(t, "lock", f.next(request("D")))
 }
