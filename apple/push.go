@@ -7,20 +7,12 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Rows of the two sealed values in [pushTable].
-func pushTokenRow(n mdm.Natural) string { return string(n) + "/token" }
-func pushMagicRow(n mdm.Natural) string { return string(n) + "/magic" }
-
 func (c *call) putPush(ctx context.Context, tx mdm.Tx, e *mdm.Enrollment, m *checkin.TokenUpdate) error {
-	token, err := c.s.c.Box.Seal(c.t, pushTable, pushTokenRow(e.Natural), m.Token)
+	p, err := SealPush(c.s.c.Box, c.t, e, m.Topic, m.Token, m.PushMagic, c.s.c.Clock.Now())
 	if err != nil {
 		return err
 	}
-	magic, err := c.s.c.Box.Seal(c.t, pushTable, pushMagicRow(e.Natural), []byte(m.PushMagic))
-	if err != nil {
-		return err
-	}
-	return c.s.c.Store.PutPush(ctx, tx, Push{Enrollment: e.Key, Topic: m.Topic, Token: token, Magic: magic, At: c.s.c.Clock.Now()})
+	return c.s.c.Store.PutPush(ctx, tx, p)
 }
 
 // Targets returns how to wake channels, in any order; those that cannot be woken
@@ -43,13 +35,9 @@ func (s *Server) Targets(ctx context.Context, t mdm.TenantID, keys []mdm.Enrollm
 }
 
 func (s *Server) target(t mdm.TenantID, p Push) (mdm.PushTarget, error) {
-	token, err := s.c.Box.Open(t, pushTable, pushTokenRow(p.Natural), p.Token)
+	token, magic, err := p.Open(s.c.Box, t)
 	if err != nil {
 		return mdm.PushTarget{}, err
 	}
-	magic, err := s.c.Box.Open(t, pushTable, pushMagicRow(p.Natural), p.Magic)
-	if err != nil {
-		return mdm.PushTarget{}, err
-	}
-	return mdm.PushTarget{Enrollment: p.Enrollment, Protocol: mdm.AppleProtocol, Topic: p.Topic, Token: token, Magic: string(magic)}, nil
+	return mdm.PushTarget{Enrollment: p.Enrollment, Protocol: mdm.AppleProtocol, Topic: p.Topic, Token: token, Magic: magic}, nil
 }

@@ -2,30 +2,17 @@ package apple
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/keelson-mdm/keelson/apple/checkin"
 	"github.com/keelson-mdm/keelson/mdm"
 )
 
-// Logical tables of sealed values; part of the sealed format.
-const (
-	pushTable  = "apple_push"
-	tokenTable = "apple_token"
-	asideTable = "apple_aside"
-)
-
-// tokenRow names a token's place: the channel, its life and the kind.
-func tokenRow(e *mdm.Enrollment, k TokenKind) string {
-	return string(e.Natural) + "/" + strconv.FormatInt(int64(e.Generation), 10) + "/" + string(k)
-}
-
 func (c *call) putToken(ctx context.Context, tx mdm.Tx, e *mdm.Enrollment, k TokenKind, value []byte) error {
-	sealed, err := c.s.c.Box.Seal(c.t, tokenTable, tokenRow(e, k), value)
+	row, err := SealToken(c.s.c.Box, c.t, e, k, value, c.s.c.Clock.Now())
 	if err != nil {
 		return err
 	}
-	return c.s.c.Store.PutToken(ctx, tx, Token{Enrollment: e.Key, Kind: k, Generation: e.Generation, Sealed: sealed, At: c.s.c.Clock.Now()})
+	return c.s.c.Store.PutToken(ctx, tx, row)
 }
 
 // setBootstrapToken escrows a bootstrap token; an empty one takes back what has
@@ -63,5 +50,5 @@ func (s *Server) Token(ctx context.Context, t mdm.TenantID, e mdm.Enrollment, k 
 	if err != nil {
 		return nil, err
 	}
-	return s.c.Box.Open(t, tokenTable, tokenRow(&e, k), row.Sealed)
+	return row.Open(s.c.Box, t, &e)
 }

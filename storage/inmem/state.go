@@ -9,6 +9,7 @@ import (
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
 	"github.com/keelson-mdm/keelson/queue"
+	"github.com/keelson-mdm/keelson/storage/nanostore"
 	"github.com/keelson-mdm/keelson/windows"
 )
 
@@ -51,6 +52,11 @@ type state struct {
 	asides   table[int64, apple.Aside]
 	devices  table[mdm.EnrollmentKey, windows.Device]
 	sessions table[string, sessionRow]
+
+	nanoChannels     table[mdm.EnrollmentKey, nanostore.Channel]
+	nanoMessages     table[string, nanostore.Message]
+	nanoCertificates table[int64, nanoCertificate]
+	nanoPush         table[string, nanostore.PushCertificate]
 }
 
 type outboxRow struct {

@@ -227,6 +227,45 @@ CREATE TABLE keelson_member (
 
 CREATE INDEX keelson_member_label ON keelson_member (tenant, label, host);
 
+CREATE TABLE keelson_nano_certificate (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant      INTEGER NOT NULL,
+  natural_key TEXT NOT NULL,
+  hash        TEXT NOT NULL, -- as NanoMDM writes it
+  at          INTEGER NOT NULL
+);
+
+CREATE INDEX keelson_nano_certificate_hash ON keelson_nano_certificate (tenant, hash, id);
+
+CREATE INDEX keelson_nano_certificate_natural ON keelson_nano_certificate (tenant, natural_key, id);
+
+CREATE TABLE keelson_nano_channel (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  type       INTEGER NOT NULL, -- NanoMDM's enrollment type
+  tally      INTEGER NOT NULL, -- token updates since the last authentication
+  PRIMARY KEY (tenant, enrollment)
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_nano_message (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  kind       TEXT NOT NULL,
+  sealed     BLOB NOT NULL, -- as it came
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (tenant, enrollment, kind)
+) WITHOUT ROWID;
+
+CREATE TABLE keelson_nano_push_certificate (
+  tenant      INTEGER NOT NULL,
+  topic       TEXT NOT NULL,
+  certificate BLOB NOT NULL, -- PEM
+  private_key BLOB NOT NULL, -- PEM, sealed
+  version     TEXT NOT NULL, -- another one each time
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (tenant, topic)
+) WITHOUT ROWID;
+
 CREATE TABLE keelson_outbox (
   seq        INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant     INTEGER NOT NULL,

@@ -369,6 +369,44 @@ CREATE TABLE IF NOT EXISTS keelson_apple_aside (
   KEY keelson_apple_aside_enrollment (tenant, enrollment, id)
 ) ENGINE = InnoDB;
 
+-- what NanoMDM keeps and the other rooms do not
+
+CREATE TABLE IF NOT EXISTS keelson_nano_channel (
+  tenant     BIGINT NOT NULL,
+  enrollment BIGINT NOT NULL,
+  type       BIGINT NOT NULL, -- NanoMDM's enrollment type
+  tally      BIGINT NOT NULL, -- token updates since the last authentication
+  PRIMARY KEY (tenant, enrollment)
+) ENGINE = InnoDB;
+CREATE TABLE IF NOT EXISTS keelson_nano_message (
+  tenant     BIGINT NOT NULL,
+  enrollment BIGINT NOT NULL,
+  kind       VARBINARY(128) NOT NULL,
+  sealed     LONGBLOB NOT NULL, -- as it came
+  at         BIGINT NOT NULL,
+  PRIMARY KEY (tenant, enrollment, kind)
+) ENGINE = InnoDB;
+-- The newest row of a channel, and of a hash, is the one that holds. A channel
+-- need not be there.
+CREATE TABLE IF NOT EXISTS keelson_nano_certificate (
+  id          BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  tenant      BIGINT NOT NULL,
+  natural_key VARBINARY(512) NOT NULL,
+  hash        VARBINARY(255) NOT NULL, -- as NanoMDM writes it
+  at          BIGINT NOT NULL,
+  KEY keelson_nano_certificate_natural (tenant, natural_key, id),
+  KEY keelson_nano_certificate_hash (tenant, hash, id)
+) ENGINE = InnoDB;
+CREATE TABLE IF NOT EXISTS keelson_nano_push_certificate (
+  tenant      BIGINT NOT NULL,
+  topic       VARBINARY(255) NOT NULL,
+  certificate LONGBLOB NOT NULL, -- PEM
+  private_key LONGBLOB NOT NULL, -- PEM, sealed
+  version     VARBINARY(128) NOT NULL, -- another one each time
+  at          BIGINT NOT NULL,
+  PRIMARY KEY (tenant, topic)
+) ENGINE = InnoDB;
+
 -- windows
 
 CREATE TABLE IF NOT EXISTS keelson_windows_device (

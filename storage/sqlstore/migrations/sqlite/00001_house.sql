@@ -368,6 +368,44 @@ CREATE TABLE keelson_apple_aside (
 );
 CREATE INDEX keelson_apple_aside_enrollment ON keelson_apple_aside (tenant, enrollment, id);
 
+-- what NanoMDM keeps and the other rooms do not
+
+CREATE TABLE keelson_nano_channel (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  type       INTEGER NOT NULL, -- NanoMDM's enrollment type
+  tally      INTEGER NOT NULL, -- token updates since the last authentication
+  PRIMARY KEY (tenant, enrollment)
+) WITHOUT ROWID;
+CREATE TABLE keelson_nano_message (
+  tenant     INTEGER NOT NULL,
+  enrollment INTEGER NOT NULL,
+  kind       TEXT NOT NULL,
+  sealed     BLOB NOT NULL, -- as it came
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (tenant, enrollment, kind)
+) WITHOUT ROWID;
+-- The newest row of a channel, and of a hash, is the one that holds. A channel
+-- need not be there.
+CREATE TABLE keelson_nano_certificate (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant      INTEGER NOT NULL,
+  natural_key TEXT NOT NULL,
+  hash        TEXT NOT NULL, -- as NanoMDM writes it
+  at          INTEGER NOT NULL
+);
+CREATE INDEX keelson_nano_certificate_natural ON keelson_nano_certificate (tenant, natural_key, id);
+CREATE INDEX keelson_nano_certificate_hash ON keelson_nano_certificate (tenant, hash, id);
+CREATE TABLE keelson_nano_push_certificate (
+  tenant      INTEGER NOT NULL,
+  topic       TEXT NOT NULL,
+  certificate BLOB NOT NULL, -- PEM
+  private_key BLOB NOT NULL, -- PEM, sealed
+  version     TEXT NOT NULL, -- another one each time
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (tenant, topic)
+) WITHOUT ROWID;
+
 -- windows
 
 CREATE TABLE keelson_windows_device (
