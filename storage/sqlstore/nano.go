@@ -114,7 +114,7 @@ func (r nanoRoom) Associate(ctx context.Context, x mdm.Tx, n mdm.Natural, hash s
 		return err
 	}
 	these, args := t.d.in(before)
-	_, err = t.exec(ctx, "nano", t.d.del("keelson_nano_certificate")+` WHERE tenant = ? AND id `+these, append([]any{t.id}, args...)...)
+	_, err = t.exec(ctx, "nano", t.d.del("keelson_nano_certificate")+` WHERE `+t.d.plus+`tenant = ? AND id `+these, append([]any{t.id}, args...)...)
 	return err
 }
 
