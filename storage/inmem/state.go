@@ -24,7 +24,7 @@ type state struct {
 	certificates table[string, identity.Certificate] // intent + public key
 	leaves       table[string, string]               // hash -> key of certificates
 
-	contents table[string, []byte]
+	contents table[string, contentRow]
 	// waiting holds, by enrollment, sequences in the order of insertion.
 	waiting table[int64, queue.Entry] // by Seq
 	lines   table[mdm.EnrollmentKey, []int64]
@@ -51,6 +51,11 @@ type state struct {
 	asides   table[int64, apple.Aside]
 	devices  table[mdm.EnrollmentKey, windows.Device]
 	sessions table[string, sessionRow]
+}
+
+type contentRow struct {
+	sealed []byte
+	used   time.Time
 }
 
 type outboxRow struct {

@@ -94,7 +94,7 @@ func (t *tx) enqueueMany(ctx context.Context, entries []queue.Entry) error {
 		SELECT e.tenant, e.id, v.lane, v.uid, v.generation, v.owner, v.ref_key, v.ref_order, v.kind, v.content,
 		v.not_before, v.expires, v.resource, '', v.redelivery, v.actor, v.queued_at
 		FROM (SELECT v.*, (SELECT c.id FROM keelson_content c WHERE c.tenant = ? AND c.sha = ` + t.d.fromHex("v.sha") + `) AS content
-			FROM ` + t.d.recordset(batchColumns) + `) v JOIN keelson_enrollment e ON e.id = v.enrollment AND e.tenant = ?
+			FROM ` + t.d.recordset(batchColumns) + `) v JOIN keelson_enrollment e ON e.id = v.enrollment AND ` + t.d.plus + `e.tenant = ?
 		WHERE v.content IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM keelson_done d WHERE d.tenant = e.tenant AND d.uid = v.uid) ORDER BY v.n`
 	args := []any{t.id, string(list), t.id}

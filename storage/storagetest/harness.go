@@ -61,6 +61,8 @@ func Run(t *testing.T, h Harness) {
 		{"queue/end", queueEnd()},
 		{"queue/read", queueRead()},
 		{"queue/model", queueModel()},
+		{"queue/prune", queuePrune()},
+		{"leases", leases()},
 		{"identity/intents", identityIntents()},
 		{"identity/lists", identityLists()},
 		{"identity/certificates", identityCertificates()},
