@@ -20,13 +20,17 @@ type Retention struct {
 	// PerChannel is how many commands that have ended each channel keeps, the
 	// newest. Zero means 1,000.
 	PerChannel int
+	// Identities is how long certificates and enrollment links are kept after
+	// their own end. What a device was bound to stays while it has not got
+	// another. Zero means 90 days.
+	Identities time.Duration
 }
 
 const defaultAge = 90 * 24 * time.Hour
 
 // complete puts in the defaults.
 func (r *Retention) complete() {
-	for _, age := range []*time.Duration{&r.Commands} {
+	for _, age := range []*time.Duration{&r.Commands, &r.Identities} {
 		if *age == 0 {
 			*age = defaultAge
 		}
@@ -40,7 +44,8 @@ const (
 	retainEvery = time.Minute
 	retainLease = 2 * time.Minute
 	retainBatch = 200 // rows a unit of work, and a statement
-	// retainPages is how many pages of channels are looked at a round.
+	// retainPages is how many pages of channels, and of links, are looked at a
+	// round.
 	retainPages = 25
 	// contentIdle is how long content that nothing seems to use is left: far
 	// longer than a unit of work, the application's own included, may be open.
@@ -60,6 +65,7 @@ type retainer struct {
 	lease   storage.Lease                              // of epoch 0 while it is not held
 	prolong time.Time                                  // when the lease is to be prolonged
 	visited map[mdm.TenantID]mdm.EnrollmentKey         // channels that have been looked at
+	intents map[mdm.TenantID]mdm.IntentID              // likewise
 	pause   func(ctx context.Context, d time.Duration) // after a step that took that long
 }
 
@@ -68,7 +74,7 @@ func newRetainer(c Config) (*retainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &retainer{c: c, owner: string(owner), visited: make(map[mdm.TenantID]mdm.EnrollmentKey)}, nil
+	return &retainer{c: c, owner: string(owner), visited: make(map[mdm.TenantID]mdm.EnrollmentKey), intents: make(map[mdm.TenantID]mdm.IntentID)}, nil
 }
 
 // hold takes the lease, or prolongs it in time.
@@ -98,7 +104,7 @@ type sweep struct {
 	done func()
 }
 
-// sweeps are what is pruned of a tenant. pages bounds the walk over its channels.
+// sweeps are what is pruned of a tenant. pages bounds each walk.
 func (r *retainer) sweeps(t mdm.TenantID, pages int) []sweep {
 	keep, q := r.c.Retention, r.c.Store.Queue()
 	var out []sweep
@@ -123,6 +129,18 @@ func (r *retainer) sweeps(t mdm.TenantID, pages int) []sweep {
 			if n < retainBatch {
 				pages--
 			}
+		}})
+	}
+	old("certificates", keep.Identities, r.c.Store.Identity().PruneCertificates)
+	if keep.Identities >= 0 {
+		var next mdm.IntentID
+		left := pages
+		out = append(out, sweep{what: "links", step: func(ctx context.Context, tx mdm.Tx, now time.Time) (more bool, err error) {
+			next, err = r.c.Store.Identity().PruneIntents(ctx, tx, now.Add(-keep.Identities), r.intents[t], retainBatch)
+			return next != "" && left != 1, err
+		}, done: func() {
+			r.intents[t] = next
+			left--
 		}})
 	}
 	out = append(out, sweep{what: "content", step: func(ctx context.Context, tx mdm.Tx, now time.Time) (bool, error) {

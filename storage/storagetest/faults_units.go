@@ -172,6 +172,19 @@ func scenarios() []scenario {
 				return err
 			}
 		}},
+		{"identities pruned", func(w *world) func() error {
+			w.issued(w.intent())
+			require.NoError(w.t, second(w.reserve(w.blank(w.intent()), 8)))
+			w.intent()
+			w.pass(1000 * day)
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				i := w.s.Identity()
+				return all(
+					func() error { return second(i.PruneCertificates(ctx, tx, w.now, 10)) },
+					func() error { return second(i.PruneIntents(ctx, tx, w.now, "", 10)) },
+				)
+			})
+		}},
 		{"history and content pruned", func(w *world) func() error {
 			w.history(w.enroll(), 3)
 			w.content("used by nobody")

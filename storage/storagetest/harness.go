@@ -66,6 +66,7 @@ func Run(t *testing.T, h Harness) {
 		{"identity/intents", identityIntents()},
 		{"identity/lists", identityLists()},
 		{"identity/certificates", identityCertificates()},
+		{"identity/prune", identityPrune()},
 		{"lifecycle/hosts", lifecycleHosts()},
 		{"lifecycle/lists", lifecycleLists()},
 		{"lifecycle/enrollments", lifecycleEnrollments()},

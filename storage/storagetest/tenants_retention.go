@@ -23,6 +23,10 @@ func retentionCrossings() map[string]func(x *crossing) {
 		"Queue.PruneContent": func(x *crossing) {
 			nothing[int](x)(x.s.Queue().PruneContent(x.ctx, x.tx, later(x), later(x), 100))
 		},
+		"Identity.PruneCertificates": func(x *crossing) { nothing[int](x)(x.s.Identity().PruneCertificates(x.ctx, x.tx, later(x), 100)) },
+		"Identity.PruneIntents": func(x *crossing) {
+			nothing[mdm.IntentID](x)(x.s.Identity().PruneIntents(x.ctx, x.tx, later(x), "", 100))
+		},
 		"Leases.Acquire": func(x *crossing) {
 			_, ok, err := x.s.Leases().Acquire(x.ctx, "house", x.name("owner"), time.Hour, x.now) // of the house
 			x.fine(err)

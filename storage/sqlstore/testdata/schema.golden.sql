@@ -54,6 +54,8 @@ CREATE INDEX keelson_certificate_natural ON keelson_certificate (tenant, natural
 
 CREATE UNIQUE INDEX keelson_certificate_sha ON keelson_certificate (tenant, sha) WHERE sha IS NOT NULL;
 
+CREATE INDEX keelson_certificate_state ON keelson_certificate (tenant, state, not_after);
+
 CREATE TABLE keelson_content (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL,

@@ -141,7 +141,8 @@ CREATE TABLE IF NOT EXISTS keelson_certificate (
   created_at  BIGINT NOT NULL,
   PRIMARY KEY (tenant, intent, public_key),
   UNIQUE KEY keelson_certificate_sha (tenant, sha),
-  KEY keelson_certificate_natural (tenant, natural_key)
+  KEY keelson_certificate_natural (tenant, natural_key),
+  KEY keelson_certificate_state (tenant, state, not_after)
 ) ENGINE = InnoDB;
 
 -- queue

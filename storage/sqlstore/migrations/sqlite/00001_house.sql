@@ -142,6 +142,7 @@ CREATE TABLE keelson_certificate (
 );
 CREATE UNIQUE INDEX keelson_certificate_sha ON keelson_certificate (tenant, sha) WHERE sha IS NOT NULL;
 CREATE INDEX keelson_certificate_natural ON keelson_certificate (tenant, natural_key) WHERE natural_key <> '';
+CREATE INDEX keelson_certificate_state ON keelson_certificate (tenant, state, not_after);
 
 -- queue
 
