@@ -63,6 +63,7 @@ func Run(t *testing.T, h Harness) {
 		{"queue/model", queueModel()},
 		{"queue/prune", queuePrune()},
 		{"leases", leases()},
+		{"thirty days", thirtyDays()},
 		{"identity/intents", identityIntents()},
 		{"identity/lists", identityLists()},
 		{"identity/certificates", identityCertificates()},
