@@ -70,6 +70,10 @@ type Config struct {
 	// proxy that ends TLS.
 	ClientCertificate func(*http.Request) *x509.Certificate
 
+	// Retention says for how long what is over is kept. The zero value keeps 90
+	// days.
+	Retention Retention
+
 	// Clock tells the time; nil means the machine's.
 	Clock mdm.Clock
 	// Rand is the source of secrets; nil means crypto/rand.
@@ -109,6 +113,7 @@ func (c *Config) check() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
+	c.Retention.complete()
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -35,6 +35,7 @@ type MDM struct {
 	authority *x509.Certificate // of which the RA is one; its own when it is the CA
 	seen      *seen
 	waker     *waker
+	retainer  *retainer
 }
 
 // New checks the configuration and makes an MDM. It starts nothing: see
@@ -49,6 +50,9 @@ func New(c Config) (*MDM, error) {
 		return nil, err
 	}
 	m := &MDM{c: c, seen: newSeen(c), waker: newWaker(c)}
+	if m.retainer, err = newRetainer(c); err != nil {
+		return nil, err
+	}
 	if err := m.rooms(box); err != nil {
 		return nil, err
 	}
@@ -170,13 +174,13 @@ func (c *Config) authorityOf(ra *x509.Certificate) (*x509.Certificate, error) {
 }
 
 // Run does the work that no request does: it plans hosts, delivers events,
-// wakes devices and expires commands, until ctx ends. It returns when all of
+// wakes devices, expires commands and prunes what is over, until ctx ends. It returns when all of
 // that has stopped; the error is ctx's.
 func (m *MDM) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	errs := make([]error, 5)
+	errs := make([]error, 6)
 	for i, job := range []func(context.Context) error{
-		m.profiles.Run, m.lifecycle.Run, m.waker.run, m.seen.run, m.expire,
+		m.profiles.Run, m.lifecycle.Run, m.waker.run, m.seen.run, m.expire, m.retainer.run,
 	} {
 		wg.Go(func() { errs[i] = job(ctx) })
 	}

@@ -19,7 +19,8 @@ type Store interface {
 	// ones are left out.
 	Push(ctx context.Context, t mdm.TenantID, keys []mdm.EnrollmentKey) ([]Push, error)
 
-	// PutToken appends an escrowed token: earlier ones are kept. Token returns
+	// PutToken appends an escrowed token: earlier ones are kept, of each channel
+	// and kind the 8 of the newest generations, the newest first. Token returns
 	// the newest of that kind and generation. ClearTokens marks the tokens of a
 	// kind that are of generations below before as cleared, so that Token no
 	// longer finds them.

@@ -49,6 +49,17 @@ type Store interface {
 	// as superseded. A zero keep marks all.
 	SupersedeBound(ctx context.Context, tx mdm.Tx, n mdm.Natural, keep mdm.Hash) error
 
+	// PruneCertificates deletes up to limit certificates that nobody can use since
+	// that time: superseded ones and issued ones that no device came with, whose
+	// own time had ended by then, and those that were reserved before and never
+	// finished. A bound one stays. It returns how many.
+	PruneCertificates(ctx context.Context, tx mdm.Tx, before time.Time, limit int) (int, error)
+	// PruneIntents looks at the intents with ids above after, limit of them, and
+	// deletes those whose time had ended by then and of which there is no
+	// certificate. next is where to go on, empty after the last. Both leave alone
+	// what another unit holds.
+	PruneIntents(ctx context.Context, tx mdm.Tx, before time.Time, after mdm.IntentID, limit int) (next mdm.IntentID, err error)
+
 	// Enrollment returns the channel of that natural key: a read of a table
 	// that lifecycle writes. EnrollmentTx is the same within a unit of work.
 	Enrollment(ctx context.Context, t mdm.TenantID, n mdm.Natural) (mdm.Enrollment, error)

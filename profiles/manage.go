@@ -169,7 +169,7 @@ func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byt
 		if err != nil {
 			return err
 		}
-		if err := g.c.Store.PutContent(ctx, tx, p.Content, sealed); err != nil {
+		if err := g.c.Store.PutContent(ctx, tx, p.Content, sealed, g.c.Clock.Now()); err != nil {
 			return err
 		}
 	}

@@ -108,7 +108,7 @@ type Store interface {
 	RecordSeen(ctx context.Context, tx mdm.Tx, h mdm.HostKey, seen []SeenRow, now time.Time) error
 
 	// PutContent and the getters are the queue's content table.
-	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte) error
+	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
 	ContentTx(ctx context.Context, tx mdm.Tx, h mdm.Hash) ([]byte, error)
 }

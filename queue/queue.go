@@ -125,7 +125,7 @@ func (q *Queue) insert(ctx context.Context, tx mdm.Tx, entries []Entry, fresh []
 			if err != nil {
 				return err
 			}
-			if err := q.c.Store.PutContent(ctx, tx, e.Hash, sealed); err != nil {
+			if err := q.c.Store.PutContent(ctx, tx, e.Hash, sealed, e.Queued); err != nil {
 				return fmt.Errorf("store the content of a %s command: %w", e.Kind, err)
 			}
 			stored[e.Hash] = true

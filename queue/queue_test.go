@@ -163,7 +163,7 @@ func TestUnreadableContentFailsThatEntryOnly(t *testing.T) {
 	b := newBench(t)
 	b.unit(func(ctx context.Context, tx mdm.Tx) error {
 		h := mdm.Hash{9}
-		if err := b.store.Queue().PutContent(ctx, tx, h, []byte("not sealed")); err != nil {
+		if err := b.store.Queue().PutContent(ctx, tx, h, []byte("not sealed"), time.Time{}); err != nil {
 			return err
 		}
 		return b.store.Queue().Insert(ctx, tx, []queue.Entry{{Hash: h, Command: queue.Command{

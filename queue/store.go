@@ -15,8 +15,8 @@ import (
 // Rows of another tenant do not exist for any method.
 type Store interface {
 	// PutContent keeps sealed content under the hash of its clear bytes; a
-	// hash that is there already is left alone.
-	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte) error
+	// hash that is there already is left alone, and known to be in use now.
+	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error
 	// Content returns sealed content, or a [mdm.CodeNotFound] error.
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
 
@@ -75,7 +75,36 @@ type Store interface {
 	// newest first, with a sequence below before (0 means from the newest).
 	Get(ctx context.Context, t mdm.TenantID, id mdm.CommandID) (Done, error)
 	List(ctx context.Context, t mdm.TenantID, e mdm.EnrollmentKey, before int64, limit int) ([]Done, error)
+
+	Pruner
 }
+
+// Pruner is how the queue's room stays bounded. Each method joins a unit of work,
+// looks at no more than limit rows, and takes only what no other unit holds, so
+// that whatever stands in its way is left for the next time; it takes no lock
+// that delivery or planning waits for, and none on what it leaves.
+type Pruner interface {
+	// PruneDone deletes up to limit entries that had ended before that time, the
+	// oldest first, with their results, and returns how many. What is asked about
+	// them later never was: a report on one is foreign, its idempotency key is free.
+	PruneDone(ctx context.Context, tx mdm.Tx, before time.Time, limit int) (int, error)
+	// PruneChannels leaves each enrollment its newest keep entries that have
+	// ended. It goes through the enrollments with keys above after, limit of
+	// them, and deletes up to limit entries, n: when n is less, next is where to
+	// go on, and 0 after the last; when it is not, there may be more of next.
+	PruneChannels(ctx context.Context, tx mdm.Tx, keep int, after mdm.EnrollmentKey, limit int) (n int, next mdm.EnrollmentKey, err error)
+	// PruneContent looks at up to limit contents that were last known to be in
+	// use before that time, and deletes those that no entry, waiting or ended, no
+	// profile, no profile's row and no trace of one needs. The others are in use
+	// now. It returns how many it looked at. Whoever needs content puts it first,
+	// so that before is to be earlier, by an hour and more, than any unit that
+	// may be open has begun.
+	PruneContent(ctx context.Context, tx mdm.Tx, before, now time.Time, limit int) (looked int, err error)
+}
+
+// ContentFresh is for how long [Store].PutContent need not write down that a
+// content is in use.
+const ContentFresh = time.Hour
 
 // Reporter is what a backend may do beside [Store]: the whole of a report in one
 // step.

@@ -28,6 +28,7 @@ type Store interface {
 	Profiles() profiles.Store
 	Apple() apple.Store
 	Windows() windows.Store
+	Leases() Leases
 
 	// Ready reports why the store cannot be used: unreachable, or a schema
 	// that is older or newer than this program.

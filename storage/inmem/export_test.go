@@ -34,6 +34,9 @@ func (s *Store) Dump() []storagetest.Line {
 			}
 		}
 	}
+	for _, l := range s.leases {
+		out = append(out, storagetest.Line{Row: fmt.Sprintf("lease %v", l)})
+	}
 	return out
 }
 

@@ -3,6 +3,7 @@ package inmem
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
@@ -370,8 +371,8 @@ func (r profilesRoom) SetHostTeam(ctx context.Context, x mdm.Tx, h mdm.HostKey, 
 	return t.hosts.put(t, "host", h, v)
 }
 
-func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
-	return queueRoom(r).PutContent(ctx, x, h, sealed)
+func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error {
+	return queueRoom(r).PutContent(ctx, x, h, sealed, now)
 }
 
 func (r profilesRoom) Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error) {

@@ -2,6 +2,7 @@ package inmem
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -52,8 +53,29 @@ func (r appleRoom) PutToken(ctx context.Context, x mdm.Tx, k apple.Token) error 
 		return err
 	}
 	k.Sealed, k.At = bytes.Clone(k.Sealed), stored(k.At)
-	return t.tokens.put(t, "token", next(&t.s.lastKey), tokenRow{Token: k})
+	if err := t.tokens.put(t, "token", next(&t.s.lastKey), tokenRow{Token: k}); err != nil {
+		return err
+	}
+	var ids []int64
+	for _, id := range slices.Backward(t.tokens.keys()) {
+		if o, _ := t.tokens.get(id); o.Enrollment == k.Enrollment && o.Kind == k.Kind {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b int64) int {
+		x, _ := t.tokens.get(a)
+		y, _ := t.tokens.get(b)
+		return cmp.Compare(y.Generation, x.Generation)
+	})
+	for _, id := range ids[min(keptTokens, len(ids)):] {
+		if err := t.tokens.del(t, "token", id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+const keptTokens = 8
 
 func (r appleRoom) Token(ctx context.Context, tenant mdm.TenantID, e mdm.EnrollmentKey, kind apple.TokenKind, g mdm.Generation) (k apple.Token, err error) {
 	err = r.s.read(ctx, tenant, func(t *tx) error {

@@ -13,27 +13,28 @@ import (
 
 type queueRoom struct{ s *Store }
 
-func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	return t.putContent(h, sealed)
-}
-
-func (t *tx) putContent(h mdm.Hash, sealed []byte) error {
-	if _, ok := t.contents.get(h.String()); ok {
+	c, ok := t.contents.get(h.String())
+	switch {
+	case !ok:
+		c.sealed = bytes.Clone(sealed)
+	case !c.used.Before(now.Add(-queue.ContentFresh)):
 		return nil
 	}
-	return t.contents.put(t, "content", h.String(), bytes.Clone(sealed))
+	c.used = stored(now)
+	return t.contents.put(t, "content", h.String(), c)
 }
 
 func (t *tx) content(h mdm.Hash) ([]byte, error) {
-	b, ok := t.contents.get(h.String())
+	c, ok := t.contents.get(h.String())
 	if !ok {
 		return nil, notFound("content")
 	}
-	return bytes.Clone(b), nil
+	return bytes.Clone(c.sealed), nil
 }
 
 func (r queueRoom) Content(ctx context.Context, tenant mdm.TenantID, h mdm.Hash) (b []byte, err error) {

@@ -25,7 +25,7 @@ type state struct {
 	certificates table[string, identity.Certificate] // intent + public key
 	leaves       table[string, string]               // hash -> key of certificates
 
-	contents table[string, []byte]
+	contents table[string, contentRow]
 	// waiting holds, by enrollment, sequences in the order of insertion.
 	waiting table[int64, queue.Entry] // by Seq
 	lines   table[mdm.EnrollmentKey, []int64]
@@ -57,6 +57,11 @@ type state struct {
 	nanoMessages     table[string, nanostore.Message]
 	nanoCertificates table[int64, nanoCertificate]
 	nanoPush         table[string, nanostore.PushCertificate]
+}
+
+type contentRow struct {
+	sealed []byte
+	used   time.Time
 }
 
 type outboxRow struct {

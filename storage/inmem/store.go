@@ -27,6 +27,7 @@ type Store struct {
 	fault   storage.FaultHook
 	tenants map[mdm.TenantID]*state
 	order   []mdm.TenantID
+	leases  map[string]leaseRow
 	// sequences are shared by all tenants, as those of a database are.
 	lastKey, lastSeq, lastEvent, lastGeneration int64
 }
@@ -35,7 +36,7 @@ var _ storage.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New(o *Options) *Store {
-	s := &Store{tenants: make(map[mdm.TenantID]*state)}
+	s := &Store{tenants: make(map[mdm.TenantID]*state), leases: make(map[string]leaseRow)}
 	if o != nil {
 		s.fault = o.Fault
 	}
@@ -52,6 +53,7 @@ func (s *Store) Lifecycle() lifecycle.Store { return lifecycleRoom{s} }
 func (s *Store) Profiles() profiles.Store   { return profilesRoom{s} }
 func (s *Store) Apple() apple.Store         { return appleRoom{s} }
 func (s *Store) Windows() windows.Store     { return windowsRoom{s} }
+func (s *Store) Leases() storage.Leases     { return leases{s} }
 
 // tx is a unit of work: it holds the store's lock and remembers how to undo.
 type tx struct {

@@ -99,7 +99,7 @@ func TestDiskFull(t *testing.T) {
 			var entries []queue.Entry
 			for i := range 3 {
 				h := mdm.Hash{9, byte(n), byte(i)}
-				if err := s.Queue().PutContent(ctx, tx, h, make([]byte, 3000)); err != nil {
+				if err := s.Queue().PutContent(ctx, tx, h, make([]byte, 3000), time.Time{}); err != nil {
 					return err
 				}
 				entries = append(entries, queue.Entry{Command: queue.Command{

@@ -58,6 +58,9 @@ type dialect struct {
 	in func(keys []int64) (string, []any)
 	// generation draws from the sequence of generations.
 	generation func(ctx context.Context, q Querier) (int64, error)
+	// clock is the database's time in microseconds; empty where that of the
+	// process is the only one.
+	clock string
 	// fromHex is bytes of hexadecimal text, asBytes a text as names are kept.
 	fromHex, asBytes func(column string) string
 	goose            goose.Dialect
@@ -159,6 +162,7 @@ var postgres = dialect{
 	generation: func(ctx context.Context, q Querier) (g int64, err error) {
 		return g, q.QueryRowContext(ctx, `SELECT nextval('keelson_generation')`).Scan(&g)
 	},
+	clock:    `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	fromHex:  func(c string) string { return "decode(" + c + ", 'hex')" },
 	asBytes:  func(c string) string { return c },
 	goose:    goose.DialectPostgres,
@@ -205,6 +209,7 @@ var mysql = dialect{
 		_, err = q.ExecContext(ctx, `DELETE FROM keelson_generation WHERE id = ?`, g)
 		return g, err
 	},
+	clock:    `SELECT CAST(unix_timestamp(sysdate(6)) * 1000000 AS SIGNED)`,
 	fromHex:  func(c string) string { return "unhex(" + c + ")" },
 	asBytes:  func(c string) string { return "CAST(" + c + " AS BINARY)" },
 	goose:    goose.DialectMySQL,

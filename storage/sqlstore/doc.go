@@ -29,10 +29,13 @@
 //
 // Whoever holds rows takes them in this order, so that nobody waits for each other:
 //
-//	tenant (definitions) → enrollment → host → plan → queue → row → marks, outbox
+//	lease → tenant (definitions) → enrollment → host → plan → queue → row → marks, outbox
 //
 // An idle poll holds nothing. A check-in holds its enrollment, and its host when it
 // changes it; planning holds plans, in key order, and neither enrollments nor
 // hosts. Marks, events and members are inserts. What is claimed (marks, walks,
-// events) is claimed with SKIP LOCKED.
+// events) is claimed with SKIP LOCKED. Retention holds its lease and what it
+// deletes, which it takes with SKIP LOCKED too and by key, once reads without a
+// lock have found it: nobody that delivers, reports or plans waits for it, nor it
+// for them.
 package sqlstore

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,7 +54,7 @@ func (a *app) do(fn func(ctx context.Context, tx mdm.Tx) error) {
 
 // order queues a command and marks the host, as an application would.
 func (a *app) order(ctx context.Context, tx mdm.Tx) error {
-	if err := a.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content")); err != nil {
+	if err := a.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content"), time.Time{}); err != nil {
 		return err
 	}
 	e := queue.Entry{Command: queue.Command{

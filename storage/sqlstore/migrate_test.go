@@ -74,7 +74,7 @@ func TestSchema(t *testing.T) {
 // TestSchemaRules holds what every table has in common.
 func TestSchemaRules(t *testing.T) {
 	_, db := newStore(t)
-	house := map[string]bool{"keelson_schema": true, "keelson_sequence": true, "keelson_tenant": true} // of no tenant
+	house := map[string]bool{"keelson_schema": true, "keelson_sequence": true, "keelson_tenant": true, "keelson_lease": true} // of no tenant
 	for _, row := range table(t, db, "SELECT name, tbl_name, type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'") {
 		name := row["tbl_name"]
 		require.True(t, strings.HasPrefix(row["name"], "keelson_"), "%s has our prefix", row["name"])

@@ -23,6 +23,11 @@ var (
 // whole lists the statements that read all of a tenant's rows because that is
 // what they are for.
 func wholeOnPurpose(query string) bool {
+	for _, retention := range []string{`SELECT DISTINCT content FROM keelson_`, `SELECT traces FROM keelson_row`} {
+		if strings.HasPrefix(query, retention) {
+			return true
+		}
+	}
 	return strings.HasPrefix(query, `SELECT platform, state, count(*) FROM keelson_host`) ||
 		strings.HasPrefix(query, `SELECT count(*) FROM (SELECT host FROM keelson_dirty`)
 }

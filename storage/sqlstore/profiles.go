@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
 	"github.com/keelson-mdm/keelson/profiles"
@@ -427,8 +428,8 @@ func (r profilesRoom) SetHostTeam(ctx context.Context, x mdm.Tx, h mdm.HostKey, 
 	return t.touched(ctx, n, err, "host", "keelson_host", "id", h)
 }
 
-func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
-	return queueRoom(r).PutContent(ctx, x, h, sealed)
+func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error {
+	return queueRoom(r).PutContent(ctx, x, h, sealed, now)
 }
 
 func (r profilesRoom) Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error) {

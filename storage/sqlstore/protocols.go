@@ -64,6 +64,12 @@ func (r appleRoom) PutToken(ctx context.Context, x mdm.Tx, k apple.Token) error 
 	}
 	_, err = t.exec(ctx, "token", `INSERT INTO keelson_apple_token (tenant, enrollment, kind, generation, sealed, at) VALUES (?, ?, ?, ?, ?, ?)`,
 		t.id, k.Enrollment, k.Kind, k.Generation, nonNil(k.Sealed), mdm.Micros(k.At))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "token", `DELETE FROM keelson_apple_token WHERE tenant = ? AND enrollment = ? AND kind = ? AND id NOT IN (SELECT id FROM
+		(SELECT id FROM keelson_apple_token WHERE tenant = ? AND enrollment = ? AND kind = ? ORDER BY generation DESC, id DESC LIMIT 8) k)`,
+		t.id, k.Enrollment, k.Kind, t.id, k.Enrollment, k.Kind)
 	return err
 }
 

@@ -14,12 +14,26 @@ import (
 
 type queueRoom struct{ s *Store }
 
-func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+func (r queueRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error {
 	t, err := r.s.join(x)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, "content", `INSERT INTO keelson_content (tenant, sha, sealed) VALUES (?, ?, ?)`+t.d.upsert("sha"), t.id, h[:], nonNil(sealed))
+	at := mdm.Micros(now)
+	stale := at - queue.ContentFresh.Microseconds()
+	const insert = `INSERT INTO keelson_content (tenant, sha, sealed, used_at) `
+	switch t.d.name {
+	case PostgreSQL: // who finds it fresh, which is nearly everybody, holds nothing
+		_, err = t.exec(ctx, "content", `WITH used AS (UPDATE keelson_content SET used_at = ? WHERE tenant = ? AND sha = ? AND used_at < ? RETURNING 1)
+			`+insert+`SELECT t.id, ?, ?, ? FROM keelson_tenant t WHERE t.id = ? AND NOT EXISTS (SELECT 1 FROM used) ON CONFLICT DO NOTHING`,
+			at, t.id, h[:], stale, h[:], nonNil(sealed), at, t.id)
+	case MySQL:
+		_, err = t.exec(ctx, "content", insert+`VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE used_at = IF(used_at < ?, VALUES(used_at), used_at)`,
+			t.id, h[:], nonNil(sealed), at, stale)
+	default:
+		_, err = t.exec(ctx, "content", insert+`VALUES (?, ?, ?, ?) ON CONFLICT (tenant, sha) DO UPDATE SET used_at = excluded.used_at WHERE used_at < ?`,
+			t.id, h[:], nonNil(sealed), at, stale)
+	}
 	return err
 }
 

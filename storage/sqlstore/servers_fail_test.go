@@ -28,7 +28,7 @@ func TestJoinOnServers(t *testing.T) {
 			tx, err := f.s.DB().Begin()
 			require.NoError(t, err)
 			require.NoError(t, f.s.Join(f.ctx, tx, mdm.DefaultTenant, func(ctx context.Context, x mdm.Tx) error {
-				if err := f.s.Queue().PutContent(ctx, x, mdm.Hash{7}, []byte("content")); err != nil {
+				if err := f.s.Queue().PutContent(ctx, x, mdm.Hash{7}, []byte("content"), f.now); err != nil {
 					return err
 				}
 				if err := f.s.Queue().Insert(ctx, x, f.entries(1)); err != nil {
@@ -199,7 +199,7 @@ func TestNoDeadlocks(t *testing.T) {
 			return stubborn(func() error { return f.s.InTx(f.ctx, mdm.DefaultTenant, fn) })
 		}
 		require.NoError(t, inTx(func(ctx context.Context, tx mdm.Tx) error {
-			return f.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content"))
+			return f.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content"), f.now)
 		}))
 		var mu sync.Mutex
 		made := 0

@@ -150,7 +150,7 @@ func TestServerPlans(t *testing.T) {
 			SELECT 1000, id, s, 'apple', 'install', 1, 1, '', 1, 0, '', '', false, 0, 0, 0, 0, 0 FROM keelson_enrollment, generate_series(1, 5) s WHERE tenant = 1000`)
 		exec(db, `INSERT INTO keelson_member (tenant, host, label, value) SELECT 1000, id, l, 1 FROM keelson_host, generate_series(1, 3) l WHERE tenant = 1000`)
 		exec(db, `INSERT INTO keelson_apple_push (tenant, enrollment, topic, token, magic, at) SELECT 1000, id, '', '', '', 0 FROM keelson_enrollment WHERE tenant = 1000`)
-		exec(db, `INSERT INTO keelson_content (tenant, sha, sealed) SELECT 1000, decode(md5(n::text), 'hex'), '' FROM generate_series(1, 2000) n`)
+		exec(db, `INSERT INTO keelson_content (tenant, sha, sealed, used_at) SELECT 1000, decode(md5(n::text), 'hex'), '', 0 FROM generate_series(1, 2000) n`)
 		exec(db, `INSERT INTO keelson_done SELECT seq, 1000, enrollment, lane, uid, generation, owner, ref_key, ref_order, kind, content, not_before, expires, resource,
 			supersede, idempotency, redelivery, actor, queued_at, sent_at, sent, held_at, 'acknowledged', '', '', NULL, 0 FROM keelson_queue WHERE tenant = 0`)
 		for _, q := range []string{"keelson_queue", "keelson_dirty", "keelson_outbox", "keelson_due", "keelson_walk"} {

@@ -82,7 +82,7 @@ func (f *fleet) entries(n int, change ...func(*queue.Entry)) []queue.Entry {
 func (f *fleet) insert(entries []queue.Entry) {
 	f.t.Helper()
 	f.do(func(ctx context.Context, tx mdm.Tx) error {
-		if err := f.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content")); err != nil {
+		if err := f.s.Queue().PutContent(ctx, tx, mdm.Hash{7}, []byte("content"), f.now); err != nil {
 			return err
 		}
 		return f.s.Queue().Insert(ctx, tx, entries)

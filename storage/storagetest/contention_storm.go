@@ -35,7 +35,7 @@ func (s *storm) enqueuer(worker, n int) error {
 		}
 		err := stubborn(func() error {
 			return s.try(func(ctx context.Context, tx mdm.Tx) error {
-				if err := s.s.Queue().PutContent(ctx, tx, x.Hash, []byte("content")); err != nil {
+				if err := s.s.Queue().PutContent(ctx, tx, x.Hash, []byte("content"), s.now); err != nil {
 					return err
 				}
 				return s.s.Queue().Insert(ctx, tx, []queue.Entry{x})

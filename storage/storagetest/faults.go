@@ -46,7 +46,7 @@ func faults() []test {
 		f.arm(2, func() error { return errInjected })
 		require.ErrorIs(t, w.try(func(ctx context.Context, tx mdm.Tx) error {
 			for _, k := range []mdm.Hash{{1}, {2}, {3}} {
-				_ = w.s.Queue().PutContent(ctx, tx, k, []byte("content"))
+				_ = w.s.Queue().PutContent(ctx, tx, k, []byte("content"), w.now)
 			}
 			return nil
 		}), errInjected)

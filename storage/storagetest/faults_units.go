@@ -37,8 +37,8 @@ func scenarios() []scenario {
 			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
 				q := w.s.Queue()
 				return all(
-					func() error { return q.PutContent(ctx, tx, a.Hash, []byte("a")) },
-					func() error { return q.PutContent(ctx, tx, b.Hash, []byte("b")) },
+					func() error { return q.PutContent(ctx, tx, a.Hash, []byte("a"), w.now) },
+					func() error { return q.PutContent(ctx, tx, b.Hash, []byte("b"), w.now) },
 					func() error { return q.Insert(ctx, tx, []queue.Entry{a, b}) },
 				)
 			})
@@ -127,7 +127,7 @@ func scenarios() []scenario {
 			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
 				p, s := blank, w.s.Profiles()
 				return all(
-					func() error { return s.PutContent(ctx, tx, h, []byte("sealed")) },
+					func() error { return s.PutContent(ctx, tx, h, []byte("sealed"), w.now) },
 					func() error { return s.PutProfile(ctx, tx, &p) },
 					func() error { return second(s.RaiseTeam(ctx, tx, team.Key)) },
 					func() error { return second(s.RaiseTeam(ctx, tx, 0)) },
@@ -141,7 +141,7 @@ func scenarios() []scenario {
 				p, s := p, w.s.Profiles()
 				p.Name, p.Content = "Renamed", h
 				return all(
-					func() error { return s.PutContent(ctx, tx, h, []byte("sealed")) },
+					func() error { return s.PutContent(ctx, tx, h, []byte("sealed"), w.now) },
 					func() error { return s.PutProfile(ctx, tx, &p) },
 					func() error { return s.DeleteProfile(ctx, tx, gone.Key, gone.Edit) },
 					func() error { return second(s.RaiseTeam(ctx, tx, 0)) },
@@ -163,6 +163,38 @@ func scenarios() []scenario {
 					func() error { return s.SetHostTeam(ctx, tx, h.Key, team.Key) },
 					func() error { return s.SetHostTeam(ctx, tx, h.Key, gone.Key) },
 					func() error { return s.DeleteTeam(ctx, tx, gone.Key) },
+				)
+			})
+		}},
+		{"lease taken", func(w *world) func() error {
+			return func() error {
+				_, _, err := w.s.Leases().Acquire(w.ctx, "job", "a", time.Hour, w.now)
+				return err
+			}
+		}},
+		{"identities pruned", func(w *world) func() error {
+			w.issued(w.intent())
+			require.NoError(w.t, second(w.reserve(w.blank(w.intent()), 8)))
+			w.intent()
+			w.pass(1000 * day)
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				i := w.s.Identity()
+				return all(
+					func() error { return second(i.PruneCertificates(ctx, tx, w.now, 10)) },
+					func() error { return second(i.PruneIntents(ctx, tx, w.now, "", 10)) },
+				)
+			})
+		}},
+		{"history and content pruned", func(w *world) func() error {
+			w.history(w.enroll(), 3)
+			w.content("used by nobody")
+			w.pass(90 * 24 * time.Hour)
+			return joined(w, func(ctx context.Context, tx mdm.Tx) error {
+				q := w.s.Queue()
+				return all(
+					func() error { _, _, err := q.PruneChannels(ctx, tx, 2, 0, 10); return err },
+					func() error { return second(q.PruneDone(ctx, tx, w.now.Add(-time.Hour), 1)) },
+					func() error { return second(q.PruneContent(ctx, tx, w.now.Add(-2*time.Hour), w.now, 10)) },
 				)
 			})
 		}},

@@ -255,7 +255,7 @@ func profilesDefinitions() []test {
 		{"content", "PutContent and the getters are the queue's content table", func(t *testing.T, w *world) {
 			h := w.hash()
 			w.do(func(ctx context.Context, tx mdm.Tx) error {
-				require.NoError(t, w.s.Profiles().PutContent(ctx, tx, h, []byte("sealed")))
+				require.NoError(t, w.s.Profiles().PutContent(ctx, tx, h, []byte("sealed"), w.now))
 				b, err := w.s.Profiles().ContentTx(ctx, tx, h)
 				require.Equal(t, "sealed", string(b))
 				require.ErrorIs(t, second(w.s.Profiles().ContentTx(ctx, tx, w.hash())), mdm.CodeNotFound)

@@ -85,6 +85,22 @@ func appleRoom() []test {
 			_, err := tokenOf(w, e, apple.UnlockToken, 1)
 			require.ErrorIs(t, err, mdm.CodeNotFound)
 		}},
+		{"tokens that were replaced", "of each channel and kind the 8 of the newest generations, the newest first", func(t *testing.T, w *world) {
+			e, other := w.enroll(), w.enroll()
+			w.token(other, apple.BootstrapToken, 1)
+			w.token(e, apple.UnlockToken, 1)
+			current := w.token(e, apple.BootstrapToken, 7)
+			rows := len(w.dump())
+			for range 20 { // late ones, of an earlier life
+				w.token(e, apple.BootstrapToken, 3)
+			}
+			require.Len(t, w.dump(), rows+7)
+			k, err := tokenOf(w, e, apple.BootstrapToken, 7)
+			require.NoError(t, err)
+			require.Equal(t, current, k)
+			require.NoError(t, second(tokenOf(w, e, apple.UnlockToken, 1)))
+			require.NoError(t, second(tokenOf(w, other, apple.BootstrapToken, 1)))
+		}},
 		{"tokens cleared", "ClearTokens marks the tokens of a kind that are of generations below before as cleared, so that Token no longer finds them", func(t *testing.T, w *world) {
 			e, other := w.enroll(), w.enroll()
 			for _, g := range []mdm.Generation{1, 2, 3} {

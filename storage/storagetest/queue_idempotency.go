@@ -80,7 +80,7 @@ func queueIdempotency() []test {
 			x.Hash = h
 			w.do(func(ctx context.Context, tx mdm.Tx) error {
 				q, batch := w.s.Queue(), []queue.Entry{x}
-				require.NoError(t, q.PutContent(ctx, tx, h, []byte("just now")))
+				require.NoError(t, q.PutContent(ctx, tx, h, []byte("just now"), w.now))
 				require.NoError(t, q.Insert(ctx, tx, batch))
 				found, sealed, err := q.First(ctx, tx, e.Key, "k")
 				require.Equal(t, batch[0], found)

@@ -71,7 +71,9 @@ func queueInsert() []test {
 		{"content once", "a hash that is there already is left alone", func(t *testing.T, w *world) {
 			h := w.hash()
 			for _, sealed := range []string{"first", "second"} {
-				w.do(func(ctx context.Context, tx mdm.Tx) error { return w.s.Queue().PutContent(ctx, tx, h, []byte(sealed)) })
+				w.do(func(ctx context.Context, tx mdm.Tx) error {
+					return w.s.Queue().PutContent(ctx, tx, h, []byte(sealed), w.now)
+				})
 			}
 			require.Equal(t, "first", string(got[[]byte](w)(w.s.Queue().Content(w.ctx, w.tenant, h))))
 			require.Equal(t, "first", string(got[[]byte](w)(w.s.Profiles().Content(w.ctx, w.tenant, h))), "both rooms read one table")

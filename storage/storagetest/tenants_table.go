@@ -22,7 +22,7 @@ import (
 func crossings() map[string]func(x *crossing) {
 	all := make(map[string]func(x *crossing))
 	for _, room := range []map[string]func(x *crossing){
-		queueCrossings(), identityCrossings(), lifecycleCrossings(), profilesCrossings(), protocolCrossings(),
+		queueCrossings(), retentionCrossings(), identityCrossings(), lifecycleCrossings(), profilesCrossings(), protocolCrossings(),
 	} {
 		maps.Copy(all, room)
 	}
@@ -31,8 +31,10 @@ func crossings() map[string]func(x *crossing) {
 
 func queueCrossings() map[string]func(x *crossing) {
 	return map[string]func(x *crossing){
-		"Queue.PutContent": func(x *crossing) { x.fine(x.s.Queue().PutContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another"))) },
-		"Queue.Content":    func(x *crossing) { missing[[]byte](x)(x.s.Queue().Content(x.ctx, x.tenant, x.a.waiting.Hash)) },
+		"Queue.PutContent": func(x *crossing) {
+			x.fine(x.s.Queue().PutContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another"), x.now))
+		},
+		"Queue.Content": func(x *crossing) { missing[[]byte](x)(x.s.Queue().Content(x.ctx, x.tenant, x.a.waiting.Hash)) },
 		"Queue.Insert": func(x *crossing) {
 			e := x.a.waiting
 			e.ID, e.Seq, e.Idempotency = mdm.CommandID(x.uuid()), 0, "key"
@@ -347,7 +349,7 @@ func profilesCrossings() map[string]func(x *crossing) {
 			x.fine(x.s.Profiles().RecordSeen(x.ctx, x.tx, x.a.host.Key, []profiles.SeenRow{seenRow(x.a.row, profiles.Effective, "")}, x.now))
 		},
 		"Profiles.PutContent": func(x *crossing) {
-			x.fine(x.s.Profiles().PutContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another")))
+			x.fine(x.s.Profiles().PutContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another"), x.now))
 		},
 		"Profiles.Content":   func(x *crossing) { missing[[]byte](x)(x.s.Profiles().Content(x.ctx, x.tenant, x.a.waiting.Hash)) },
 		"Profiles.ContentTx": func(x *crossing) { missing[[]byte](x)(x.s.Profiles().ContentTx(x.ctx, x.tx, x.a.waiting.Hash)) },

@@ -6,6 +6,7 @@ package storagetest
 // every few faults strike and fewer random histories are played. CI runs the suite
 // without it too.
 const (
-	faultStride = 4
-	histories   = 12
+	faultStride  = 4
+	histories    = 12
+	fleetDevices = 4
 )

@@ -171,7 +171,7 @@ func units() []test {
 			x := w.queued(e)
 			w.do(func(ctx context.Context, tx mdm.Tx) error {
 				return all(
-					func() error { return w.s.Queue().PutContent(ctx, tx, mdm.Hash{9}, given) },
+					func() error { return w.s.Queue().PutContent(ctx, tx, mdm.Hash{9}, given, w.now) },
 					func() error { return w.s.Apple().PutToken(ctx, tx, apple.Token{Enrollment: e.Key, Sealed: given}) },
 					func() error { return w.s.Apple().PutAside(ctx, tx, apple.Aside{Enrollment: e.Key, Sealed: given}) },
 					func() error {
@@ -223,7 +223,7 @@ func writeABit(ctx context.Context, tx mdm.Tx, w *world) error {
 	if err := w.s.Lifecycle().PutHost(ctx, tx, &h); err != nil {
 		return err
 	}
-	if err := w.s.Queue().PutContent(ctx, tx, w.hash(), []byte("content")); err != nil {
+	if err := w.s.Queue().PutContent(ctx, tx, w.hash(), []byte("content"), w.now); err != nil {
 		return err
 	}
 	if _, err := w.s.Profiles().RaiseTeam(ctx, tx, 0); err != nil {

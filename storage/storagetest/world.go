@@ -137,7 +137,9 @@ func (w *world) enroll(change ...func(*mdm.Enrollment)) mdm.Enrollment {
 func (w *world) content(s string) mdm.Hash {
 	w.t.Helper()
 	h := mdm.Hash(sha256.Sum256([]byte(s)))
-	w.do(func(ctx context.Context, tx mdm.Tx) error { return w.s.Queue().PutContent(ctx, tx, h, []byte(s)) })
+	w.do(func(ctx context.Context, tx mdm.Tx) error {
+		return w.s.Queue().PutContent(ctx, tx, h, []byte(s), w.now)
+	})
 	return h
 }
 

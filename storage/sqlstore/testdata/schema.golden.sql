@@ -54,14 +54,19 @@ CREATE INDEX keelson_certificate_natural ON keelson_certificate (tenant, natural
 
 CREATE UNIQUE INDEX keelson_certificate_sha ON keelson_certificate (tenant, sha) WHERE sha IS NOT NULL;
 
+CREATE INDEX keelson_certificate_state ON keelson_certificate (tenant, state, not_after);
+
 CREATE TABLE keelson_content (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL,
   sha    BLOB NOT NULL,
-  sealed BLOB NOT NULL
+  sealed BLOB NOT NULL,
+  used_at INTEGER NOT NULL -- raised at most hourly
 );
 
 CREATE UNIQUE INDEX keelson_content_sha ON keelson_content (tenant, sha);
+
+CREATE INDEX keelson_content_used ON keelson_content (tenant, used_at);
 
 CREATE TABLE keelson_dirty (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -107,6 +112,10 @@ CREATE TABLE keelson_done (
   late_detail  TEXT NOT NULL DEFAULT '',
   late_at      INTEGER NOT NULL DEFAULT 0
 );
+
+CREATE INDEX keelson_done_content ON keelson_done (tenant, content);
+
+CREATE INDEX keelson_done_ended ON keelson_done (tenant, ended_at);
 
 CREATE INDEX keelson_done_enrollment ON keelson_done (tenant, enrollment, seq);
 
@@ -216,6 +225,13 @@ CREATE TABLE keelson_label (
 );
 
 CREATE UNIQUE INDEX keelson_label_name ON keelson_label (tenant, folded);
+
+CREATE TABLE keelson_lease (
+  name    TEXT PRIMARY KEY,
+  owner   TEXT NOT NULL,
+  epoch   INTEGER NOT NULL, -- rises with each holder
+  ends_at INTEGER NOT NULL  -- by the clock of the process
+) WITHOUT ROWID;
 
 CREATE TABLE keelson_member (
   tenant INTEGER NOT NULL,

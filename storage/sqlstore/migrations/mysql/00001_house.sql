@@ -17,6 +17,14 @@ CREATE TABLE IF NOT EXISTS keelson_generation (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY
 ) ENGINE = InnoDB;
 
+-- Who does what one instance does for all of them: see docs/operations.md.
+CREATE TABLE IF NOT EXISTS keelson_lease (
+  name    VARBINARY(64) NOT NULL PRIMARY KEY,
+  owner   VARBINARY(64) NOT NULL,
+  epoch   BIGINT NOT NULL,  -- rises with each holder
+  ends_at BIGINT NOT NULL   -- by the database's clock
+) ENGINE = InnoDB;
+
 -- lifecycle
 
 CREATE TABLE IF NOT EXISTS keelson_host (
@@ -133,7 +141,8 @@ CREATE TABLE IF NOT EXISTS keelson_certificate (
   created_at  BIGINT NOT NULL,
   PRIMARY KEY (tenant, intent, public_key),
   UNIQUE KEY keelson_certificate_sha (tenant, sha),
-  KEY keelson_certificate_natural (tenant, natural_key)
+  KEY keelson_certificate_natural (tenant, natural_key),
+  KEY keelson_certificate_state (tenant, state, not_after)
 ) ENGINE = InnoDB;
 
 -- queue
@@ -143,7 +152,9 @@ CREATE TABLE IF NOT EXISTS keelson_content (
   tenant BIGINT NOT NULL,
   sha    VARBINARY(32) NOT NULL,
   sealed LONGBLOB NOT NULL,
-  UNIQUE KEY keelson_content_sha (tenant, sha)
+  used_at BIGINT NOT NULL,  -- raised at most hourly
+  UNIQUE KEY keelson_content_sha (tenant, sha),
+  KEY keelson_content_used (tenant, used_at)
 ) ENGINE = InnoDB;
 
 -- Waiting entries only; what has ended moves to keelson_done.
@@ -210,6 +221,8 @@ CREATE TABLE IF NOT EXISTS keelson_done (
   late_at      BIGINT NOT NULL DEFAULT 0,
   UNIQUE KEY keelson_done_uid (tenant, uid),
   KEY keelson_done_enrollment (tenant, enrollment, seq),
+  KEY keelson_done_ended (tenant, ended_at),
+  KEY keelson_done_content (tenant, content),
   UNIQUE KEY keelson_done_idempotency (tenant, enrollment, idempotency)
 ) ENGINE = InnoDB;
 

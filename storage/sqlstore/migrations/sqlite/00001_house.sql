@@ -16,6 +16,14 @@ CREATE TABLE keelson_sequence (
 ) WITHOUT ROWID;
 INSERT INTO keelson_sequence (name, value) VALUES ('generation', 0);
 
+-- Who does what one instance does for all of them: see docs/operations.md.
+CREATE TABLE keelson_lease (
+  name    TEXT PRIMARY KEY,
+  owner   TEXT NOT NULL,
+  epoch   INTEGER NOT NULL, -- rises with each holder
+  ends_at INTEGER NOT NULL  -- by the clock of the process
+) WITHOUT ROWID;
+
 -- lifecycle
 
 CREATE TABLE keelson_host (
@@ -134,6 +142,7 @@ CREATE TABLE keelson_certificate (
 );
 CREATE UNIQUE INDEX keelson_certificate_sha ON keelson_certificate (tenant, sha) WHERE sha IS NOT NULL;
 CREATE INDEX keelson_certificate_natural ON keelson_certificate (tenant, natural_key) WHERE natural_key <> '';
+CREATE INDEX keelson_certificate_state ON keelson_certificate (tenant, state, not_after);
 
 -- queue
 
@@ -141,9 +150,11 @@ CREATE TABLE keelson_content (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant INTEGER NOT NULL,
   sha    BLOB NOT NULL,
-  sealed BLOB NOT NULL
+  sealed BLOB NOT NULL,
+  used_at INTEGER NOT NULL -- raised at most hourly
 );
 CREATE UNIQUE INDEX keelson_content_sha ON keelson_content (tenant, sha);
+CREATE INDEX keelson_content_used ON keelson_content (tenant, used_at);
 
 -- Waiting entries only; what has ended moves to keelson_done.
 CREATE TABLE keelson_queue (
@@ -210,6 +221,8 @@ CREATE TABLE keelson_done (
 );
 CREATE UNIQUE INDEX keelson_done_uid ON keelson_done (tenant, uid);
 CREATE INDEX keelson_done_enrollment ON keelson_done (tenant, enrollment, seq);
+CREATE INDEX keelson_done_ended ON keelson_done (tenant, ended_at);
+CREATE INDEX keelson_done_content ON keelson_done (tenant, content);
 CREATE UNIQUE INDEX keelson_done_idempotency ON keelson_done (tenant, enrollment, idempotency) WHERE idempotency IS NOT NULL;
 
 -- profiles
