@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -28,35 +29,36 @@ func provider(db *sql.DB, d *dialect) (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	options := []goose.ProviderOption{goose.WithStore(store), goose.WithDisableGlobalRegistry(true)}
-	if d.acquire != "" {
-		options = append(options, goose.WithSessionLocker(migrationLock{d}))
-	}
-	p, err := goose.NewProvider("", db, dir, options...)
+	p, err := goose.NewProvider("", db, dir, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}
 	return p, nil
 }
 
-// migrationLock lets one replica migrate at a time; the others wait, and then
-// find nothing to do. The lock is the connection's: it ends with the process.
-type migrationLock struct{ d *dialect }
-
-func (l migrationLock) SessionLock(ctx context.Context, c *sql.Conn) error {
+// migratingAlone runs fn while no other replica migrates: the others wait, and then find
+// nothing to do. The lock is a connection's: it ends with the process.
+func migratingAlone(ctx context.Context, db *sql.DB, d *dialect, fn func() error) error {
+	if d.acquire == "" {
+		return fn()
+	}
+	if db.Stats().MaxOpenConnections == 1 {
+		return mdm.Errorf(mdm.CodeInvalid, "db", "the pool allows one connection, and migrating takes two: allow at least two")
+	}
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return failure("open a connection", err)
+	}
+	defer c.Close()
 	var got sql.NullString
-	if err := c.QueryRowContext(ctx, l.d.acquire).Scan(&got); err != nil {
+	if err := c.QueryRowContext(ctx, d.acquire).Scan(&got); err != nil {
 		return failure("wait for other migrations", err)
 	}
 	if got.String == "0" {
 		return mdm.Errorf(mdm.CodeUnavailable, "schema", "another program has been migrating for minutes: see what it does")
 	}
-	return nil
-}
-
-func (l migrationLock) SessionUnlock(ctx context.Context, c *sql.Conn) error {
-	var got sql.NullString
-	return failure("let other migrations go on", c.QueryRowContext(ctx, l.d.release).Scan(&got))
+	err = fn()
+	return errors.Join(err, failure("let other migrations go on", c.QueryRowContext(context.WithoutCancel(ctx), d.release).Scan(&got)))
 }
 
 // Migrate brings the schema up to this program's version. It only goes forward;
@@ -70,10 +72,14 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return mdm.WrapError(mdm.CodeUnavailable, "", "the schema could not be brought up to date", err)
+	err = migratingAlone(ctx, db, di, func() error {
+		_, err := p.Up(ctx)
+		return err
+	})
+	if mdm.CodeOf(err) == mdm.CodeInvalid {
+		return err
 	}
-	return nil
+	return mdm.WrapError(mdm.CodeUnavailable, "", "the schema could not be brought up to date", err)
 }
 
 // checkSchema refuses a schema that is older than this program. A newer one is
