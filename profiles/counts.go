@@ -93,7 +93,7 @@ func (g *Engine) pages(ctx context.Context, t mdm.TenantID, defs *Definitions, a
 		if err != nil {
 			return err
 		}
-		docs, err := g.documents(t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+		docs, err := g.documents(ctx, t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) 
 		if err != nil {
 			return false, err
 		}
-		x.docs, err = g.documents(tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
+		x.docs, err = g.documents(ctx, tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
 		if err != nil {
 			return false, err
 		}

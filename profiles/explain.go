@@ -151,6 +151,11 @@ func next(x *Explanation) string {
 		return "Nothing happens until the content changes."
 	case ReasonMissing:
 		return "Nothing happens until the content changes."
+	case ReasonLost:
+		if x.Item.Status == RemovalFailed {
+			return "It stays on the device until what it set there can be read again, which is tried within the hour."
+		}
+		return "Nothing is sent, and what the device carries stays, until the content can be read again, which is tried within the hour, or is uploaded again."
 	case ReasonHeld:
 		return "It is removed once the device acknowledged what takes its place."
 	case ReasonNotDesired:

@@ -33,6 +33,10 @@ type Document struct {
 	// [Accepted] means that nothing can be read back.
 	Provable Evidence
 	Warnings []string // for the person who uploads
+	// Unreadable says, for people, why the content cannot be read or parsed.
+	// Nothing but Hash is known then, and nothing can be proven. Empty when it
+	// can.
+	Unreadable string
 	// Raw is what the [Format] keeps for itself.
 	Raw any
 }

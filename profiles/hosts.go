@@ -122,7 +122,7 @@ func (g *Engine) Hosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey)
 	}
 	out := make(map[mdm.HostKey]HostView, len(states))
 	for team, states := range byTeam {
-		docs, err := g.documents(t, defs[team], states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+		docs, err := g.documents(ctx, t, defs[team], states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
 		if err != nil {
 			return nil, err
 		}

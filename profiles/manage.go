@@ -165,15 +165,33 @@ func checkName(field, name string) error {
 // store writes a definition and its content, when that is new.
 func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byte) error {
 	if content != nil {
-		sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, p.Content.String(), content)
-		if err != nil {
-			return err
-		}
-		if err := g.c.Store.PutContent(ctx, tx, p.Content, sealed); err != nil {
+		if _, err := g.keep(ctx, tx, p.Content, content); err != nil {
 			return err
 		}
 	}
 	return g.c.Store.PutProfile(ctx, tx, p)
+}
+
+// keep sees to it that a content can be read under its hash. It reports whether
+// it could not be before.
+func (g *Engine) keep(ctx context.Context, tx mdm.Tx, h mdm.Hash, content []byte) (mended bool, err error) {
+	put := g.c.Store.MendContent
+	old, err := g.c.Store.ContentTx(ctx, tx, h)
+	switch {
+	case mdm.CodeOf(err) == mdm.CodeNotFound:
+		put = g.c.Store.PutContent
+	case err != nil:
+		return false, err
+	default:
+		if _, err := g.c.Box.Open(tx.Tenant(), contentTable, h.String(), old); err == nil || passes(err) {
+			return false, err
+		}
+	}
+	sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, h.String(), content)
+	if err != nil {
+		return false, err
+	}
+	return true, put(ctx, tx, h, sealed)
 }
 
 // markTeam makes the hosts of a team be planned again, by one marker.

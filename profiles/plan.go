@@ -99,9 +99,11 @@ type channel struct {
 
 func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	c := &channel{in: in, plan: p, enrollment: ch.Enrollment.Key, slots: slots(in, ch.Rows)}
+	c.freeze()
 	c.hold()
 	for i := range c.slots {
 		switch s := &c.slots[i]; {
+		case s.want != nil && s.frozen:
 		case s.want != nil:
 			s.step = c.install(s)
 		case s.held:

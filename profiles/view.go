@@ -72,7 +72,7 @@ func (g *Engine) load(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (Input
 		return Input{}, err
 	}
 	defs := &Definitions{Team: team, Profiles: ps}
-	docs, err := g.documents(t, defs, []HostState{s}, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+	docs, err := g.documents(ctx, t, defs, []HostState{s}, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
 	return Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()}, err
 }
 
@@ -93,7 +93,7 @@ func view(in *Input) HostView {
 			continue
 		}
 		it := item(in, &s)
-		if !enrolled {
+		if !enrolled && it.Reason != ReasonLost {
 			it.Reason = ReasonNotEnrolled
 		}
 		waiting = waiting || !it.wanted && s.row.Op == Install
@@ -117,7 +117,7 @@ func markHeld(in *Input, items []Item) {
 		}
 	}
 	for i := range items {
-		if it := &items[i]; !it.wanted && it.Row.Op == Install && !planned[it.Row.Slot] {
+		if it := &items[i]; !it.wanted && it.Row.Op == Install && it.Reason != ReasonLost && !planned[it.Row.Slot] {
 			it.Reason = ReasonHeld
 		}
 	}
@@ -139,7 +139,15 @@ func item(in *Input, s *slot) Item {
 			}
 		}
 	}
-	it.Status, it.Reason = Classify(r, w, in.Documents[hash])
+	doc := in.Documents[hash]
+	if w == nil {
+		doc = cmp.Or(lost(r, in.Documents), doc)
+	}
+	it.Status, it.Reason = Classify(r, w, doc)
+	if it.Reason == ReasonLost {
+		it.Detail = doc.Unreadable
+		return it
+	}
 	if r == nil || it.Reason == ReasonNotPlanned {
 		return it
 	}

@@ -1,6 +1,7 @@
 package inmem
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -372,6 +373,17 @@ func (r profilesRoom) SetHostTeam(ctx context.Context, x mdm.Tx, h mdm.HostKey, 
 
 func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
 	return queueRoom(r).PutContent(ctx, x, h, sealed)
+}
+
+func (r profilesRoom) MendContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	if _, ok := t.contents.get(h.String()); !ok {
+		return nil
+	}
+	return t.contents.put(t, "content", h.String(), bytes.Clone(sealed))
 }
 
 func (r profilesRoom) Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error) {
