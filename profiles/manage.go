@@ -74,7 +74,11 @@ func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []
 		return Profile{}, nil, err
 	}
 	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
-	return p, slices.Clone(doc.Warnings), nil
+	rivals, err := g.rivals(ctx, tx, &p, doc)
+	if err != nil {
+		return Profile{}, nil, err
+	}
+	return p, slices.Concat(doc.Warnings, rivals), nil
 }
 
 // identify settles the slot's name.

@@ -90,6 +90,15 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		if err := g.markTeam(ctx, tx, p.Team); err != nil {
 			return Profile{}, nil, err
 		}
+		doc, err := g.document(ctx, tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		rivals, err := g.rivals(ctx, tx, &p, doc)
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		warnings = append(warnings, rivals...)
 	}
 	return p, warnings, g.report(ctx, tx, Updated, &p, ch.Actor)
 }

@@ -16,7 +16,8 @@ type slot struct {
 	// frozen: what fills it, or empties it, cannot be known, because a content
 	// cannot be read. What the device carries stays.
 	frozen bool
-	step   *Step // nil when there is nothing to do
+	step   *Step  // nil when there is nothing to do
+	over   string // see [Row.Overridden]
 
 	inherits []mdm.Hash // contents of other slots whose nodes this one owns now
 }

@@ -33,6 +33,7 @@ const (
 	ReasonRefused     Reason = "refused"      // the device refused it, and the retries are used up
 	ReasonMissing     Reason = "missing"      // the device took it and does not carry it
 	ReasonHeld        Reason = "held"         // its removal waits until a successor is acknowledged
+	ReasonOverridden  Reason = "overridden"   // another profile writes another value to one of its nodes, and prevails
 	ReasonLost        Reason = "content_lost" // what is stored of its content cannot be read
 	ReasonNotDesired  Reason = "not_desired"  // nothing wants it
 	ReasonNotEnrolled Reason = "not_enrolled" // the host has no channel to carry it
@@ -62,6 +63,8 @@ func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 			return Pending, ReasonRetryLater
 		}
 		return Failed, ReasonRefused
+	case r.Overridden != "":
+		return Failed, ReasonOverridden
 	case r.Blurred:
 		return Unprovable, ReasonSameUUID
 	case provable(r, doc) <= Accepted:

@@ -71,9 +71,23 @@ func (g *Engine) load(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (Input
 	if err != nil {
 		return Input{}, err
 	}
-	defs := &Definitions{Team: team, Profiles: ps}
-	docs, err := g.documents(ctx, t, defs, []HostState{s}, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
-	return Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()}, err
+	in, err := g.input(ctx, t, &Definitions{Team: team, Profiles: ps}, []HostState{s})
+	in.State = s
+	return in, err
+}
+
+// input is what plans of hosts of a team depend on, but for the host's state.
+func (g *Engine) input(ctx context.Context, t mdm.TenantID, defs *Definitions, states []HostState) (Input, error) {
+	return g.inputOf(ctx, t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+}
+
+// inputOf is input with contents that read brings.
+func (g *Engine) inputOf(ctx context.Context, t mdm.TenantID, defs *Definitions, states []HostState, read func(mdm.Hash) ([]byte, error)) (Input, error) {
+	docs, err := g.documents(ctx, t, defs, states, read)
+	if err != nil {
+		return Input{}, err
+	}
+	return Input{Definitions: defs, Documents: docs, Contests: Contests(defs.Profiles, docs, g.c.Formats), Now: g.c.Clock.Now()}, nil
 }
 
 // view derives a host's items from the same desired set that plans use.
@@ -159,7 +173,10 @@ func item(in *Input, s *slot) Item {
 		it.Evidence = max(it.Evidence, r.Evidence)
 		it.Detail = r.Missing
 	}
-	if r.Ack == r.Order && !r.AckOutcome.OK() {
+	switch {
+	case it.Reason == ReasonOverridden:
+		it.Evidence, it.Detail = Accepted, r.Overridden
+	case r.Ack == r.Order && !r.AckOutcome.OK():
 		it.Detail = r.AckDetail
 	}
 	return it
