@@ -65,6 +65,9 @@ func TestDocsLeadSomewhere(t *testing.T) {
 	}
 	tests, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
+	rooms, err := filepath.Glob("*/*_test.go")
+	require.NoError(t, err)
+	tests = append(tests, rooms...)
 	var all strings.Builder
 	for _, f := range tests {
 		all.WriteString(read(t, f))

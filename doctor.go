@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/keelson-mdm/keelson/mdm"
+	"github.com/keelson-mdm/keelson/profiles"
 )
 
 // Finding is something that [MDM.Doctor] found.
 type Finding struct {
-	// Area is what was looked at: "store", "ca", "scep", "signer", "anchors",
-	// "apple" or "windows".
+	// Area is what was looked at: "store", "keyring", "ca", "scep", "signer",
+	// "anchors", "apple" or "windows".
 	Area string `json:"area"`
 	// Broken is set when devices cannot enroll or be managed because of it;
 	// otherwise it is a warning.
@@ -24,7 +25,7 @@ type Finding struct {
 const soon = 30 * 24 * time.Hour
 
 // Doctor looks for what would keep devices from enrolling or being managed: an
-// unusable store, certificates that have expired or will soon, a CA without
+// unusable store, a keyring that does not open what is stored, certificates that have expired or will soon, a CA without
 // roots, protocols that the configuration leaves out. An empty list means that
 // nothing was found. It changes nothing.
 func (m *MDM) Doctor(ctx context.Context) []Finding {
@@ -34,6 +35,8 @@ func (m *MDM) Doctor(ctx context.Context) []Finding {
 	}
 	if err := m.c.Store.Ready(ctx); err != nil {
 		add("store", true, "%v", err)
+	} else {
+		m.tryKeyring(ctx, add)
 	}
 	roots, err := m.c.CA.Roots(ctx, mdm.DefaultTenant)
 	switch {
@@ -64,6 +67,27 @@ func (m *MDM) Doctor(ctx context.Context) []Finding {
 		add("windows", false, "no Windows PC can enroll: set Passwords")
 	}
 	return out
+}
+
+// tryTenants bounds how many tenants the keyring is tried on.
+const tryTenants = 100
+
+// tryKeyring opens what is stored.
+func (m *MDM) tryKeyring(ctx context.Context, add func(string, bool, string, ...any)) {
+	tenants, err := m.c.Store.Lifecycle().Tenants(ctx)
+	for _, t := range tenants[:min(len(tenants), tryTenants)] {
+		var p profiles.Profile
+		if p, err = m.profiles.Check(ctx, t); err != nil {
+			if p.ID == "" || mdm.Transient(err) {
+				break
+			}
+			add("keyring", true, "the profile %q (tenant %s) cannot be read from the store: %v: add the key that sealed it to the keyring, or upload the profile again", p.Name, t, err)
+			return
+		}
+	}
+	if err != nil {
+		add("store", true, "%v", err)
+	}
 }
 
 // examine judges a certificate's validity by the configured clock.

@@ -64,6 +64,9 @@ func (appleFormat) Observe([]*profiles.Document) (profiles.Instruction, bool, er
 	return profiles.Instruction{Kind: mdm.KindProfileList}, true, nil
 }
 
+// Conflicts finds none: on Apple's devices profiles own no nodes.
+func (appleFormat) Conflicts(_, _ *profiles.Document) []profiles.Node { return nil }
+
 // Judge looks for the slot in a complete list, and at the UUID in it.
 func (appleFormat) Judge(identifier string, doc *profiles.Document, o *mdm.Observation) (profiles.Evidence, string, bool) {
 	if !o.Complete {

@@ -97,3 +97,19 @@ func TestWindowsFormatJudges(t *testing.T) {
 		require.Equal(t, tt.missing, missing != "", "%s: %s", tt.what, missing)
 	}
 }
+
+// TestWindowsFormatConflicts tells values apart as Windows does.
+func TestWindowsFormatConflicts(t *testing.T) {
+	const uri = "./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera"
+	doc := func(uri, format, value string) *profiles.Document {
+		d, err := windowsFormat{}.Parse([]byte(`<Replace><Item><Target><LocURI>` + uri + `</LocURI></Target><Meta><Format xmlns="syncml:metinf">` +
+			format + `</Format></Meta><Data>` + value + `</Data></Item></Replace>`))
+		require.NoError(t, err)
+		return d
+	}
+	a := doc(uri, "int", "1")
+	require.Empty(t, windowsFormat{}.Conflicts(a, doc("./Vendor/MSFT/Policy/Config/camera/allowcamera", "int", " 01 ")))
+	require.Empty(t, windowsFormat{}.Conflicts(a, doc("./Vendor/MSFT/Policy/Config/Experience/AllowCortana", "int", "0")))
+	require.Equal(t, []profiles.Node{a.Nodes[0]}, windowsFormat{}.Conflicts(a, doc("./Vendor/MSFT/Policy/Config/Camera/AllowCamera", "int", "0")))
+	require.Empty(t, windowsFormat{}.Conflicts(a, &profiles.Document{Unreadable: "lost"}))
+}

@@ -20,7 +20,7 @@ func (windowsFormat) Parse(content []byte) (*profiles.Document, error) {
 	}
 	d := &profiles.Document{Class: profiles.Plain, Provable: profiles.Accepted, Raw: p}
 	for _, u := range p.LocURIs() {
-		d.Nodes = append(d.Nodes, profiles.Node{Key: u.Key(), Address: u.String()})
+		d.Nodes = append(d.Nodes, node(u))
 	}
 	switch p.Role() {
 	case csp.Connectivity:
@@ -99,6 +99,22 @@ func (windowsFormat) Observe(docs []*profiles.Document) (profiles.Instruction, b
 	b, err := syncml.EncodeFragment(csp.Gets(ps))
 	return profiles.Instruction{Kind: mdm.KindSyncML, Content: b}, true, err
 }
+
+// Conflicts compares values as Windows does.
+func (windowsFormat) Conflicts(a, b *profiles.Document) []profiles.Node {
+	p, _ := a.Raw.(*csp.Profile)
+	q, _ := b.Raw.(*csp.Profile)
+	if p == nil || q == nil {
+		return nil
+	}
+	var out []profiles.Node
+	for _, u := range csp.Conflicts(p.Operations, q.Operations) {
+		out = append(out, node(u))
+	}
+	return out
+}
+
+func node(u csp.LocURI) profiles.Node { return profiles.Node{Key: u.Key(), Address: u.String()} }
 
 // Judge holds what was read against what was written. The whole profile is as
 // good as its worst node that can be read.

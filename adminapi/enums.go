@@ -28,7 +28,7 @@ func enums() map[reflect.Type][]string {
 	enum(m, profiles.Install, profiles.Remove)
 	enum(m, profiles.Pending, profiles.Verifying, profiles.Verified, profiles.Unprovable, profiles.Failed, profiles.Removing, profiles.RemovalFailed)
 	enum(m, profiles.ReasonNotPlanned, profiles.ReasonQueued, profiles.ReasonRetryLater, profiles.ReasonUnobserved, profiles.ReasonProven,
-		profiles.ReasonUnreadable, profiles.ReasonSameUUID, profiles.ReasonRefused, profiles.ReasonMissing, profiles.ReasonHeld,
+		profiles.ReasonUnreadable, profiles.ReasonSameUUID, profiles.ReasonRefused, profiles.ReasonMissing, profiles.ReasonHeld, profiles.ReasonOverridden, profiles.ReasonLost,
 		profiles.ReasonNotDesired, profiles.ReasonNotEnrolled)
 	words(m, profiles.NoEvidence, profiles.Accepted, profiles.Present, profiles.VersionMatched, profiles.ContentMatched, profiles.Effective)
 	enum(m, identity.KindNew, identity.KindRenewal, identity.KindMigration)

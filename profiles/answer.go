@@ -117,9 +117,13 @@ func (g *Engine) Observed(ctx context.Context, tx mdm.Tx, e mdm.Enrollment, o *m
 		}
 		var doc *Document
 		if r.Op == Install {
-			doc, err = g.document(tx.Tenant(), r.Family, r.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+			doc, err = g.document(ctx, tx.Tenant(), r.Family, r.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
 			if err != nil {
 				return err
+			}
+			if doc.Unreadable != "" {
+				silent = silent || r.Seen != r.Order
+				continue
 			}
 		}
 		level, missing, ok := format.Judge(r.Identifier, doc, o)

@@ -93,13 +93,13 @@ func (g *Engine) pages(ctx context.Context, t mdm.TenantID, defs *Definitions, a
 		if err != nil {
 			return err
 		}
-		docs, err := g.documents(t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+		in, err := g.input(ctx, t, defs, states)
 		if err != nil {
 			return err
 		}
 		for i := range states {
-			after = states[i].Host.Key
-			v := view(&Input{State: states[i], Definitions: defs, Documents: docs, Now: g.c.Clock.Now()})
+			after, in.State = states[i].Host.Key, states[i]
+			v := view(&in)
 			if !visit(&v) {
 				return nil
 			}

@@ -34,6 +34,8 @@ func (noteFormat) Observe([]*profiles.Document) (profiles.Instruction, bool, err
 	return profiles.Instruction{}, false, nil
 }
 
+func (noteFormat) Conflicts(_, _ *profiles.Document) []profiles.Node { return nil }
+
 func (noteFormat) Judge(string, *profiles.Document, *mdm.Observation) (profiles.Evidence, string, bool) {
 	return profiles.NoEvidence, "", false
 }

@@ -31,14 +31,15 @@ func (g *Engine) planHosts(ctx context.Context, tx mdm.Tx, hosts []mdm.HostKey) 
 		if err != nil {
 			return false, err
 		}
-		x.docs, err = g.documents(tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
+		in, err := g.inputOf(ctx, tx.Tenant(), defs, byTeam[team], func(h mdm.Hash) ([]byte, error) { return x.content(ctx, h) })
 		if err != nil {
 			return false, err
 		}
-		for _, s := range byTeam[team] {
-			p := Plan(Input{State: s, Definitions: defs, Documents: x.docs, Now: g.c.Clock.Now()})
+		x.docs = in.Documents
+		for _, in.State = range byTeam[team] {
+			p := Plan(in)
 			if err := x.host(ctx, &p); err != nil {
-				return false, fmt.Errorf("plan host %s: %w", s.Host.ID, err)
+				return false, fmt.Errorf("plan host %s: %w", in.State.Host.ID, err)
 			}
 		}
 	}

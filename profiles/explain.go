@@ -151,6 +151,13 @@ func next(x *Explanation) string {
 		return "Nothing happens until the content changes."
 	case ReasonMissing:
 		return "Nothing happens until the content changes."
+	case ReasonOverridden:
+		return "Nothing happens until one of the two profiles changes: of those that set one thing to different values, the one that was made first prevails."
+	case ReasonLost:
+		if x.Item.Status == RemovalFailed {
+			return "It stays on the device until what it set there can be read again, which is tried within the hour."
+		}
+		return "Nothing is sent, and what the device carries stays, until the content can be read again, which is tried within the hour, or is uploaded again."
 	case ReasonHeld:
 		return "It is removed once the device acknowledged what takes its place."
 	case ReasonNotDesired:

@@ -33,6 +33,10 @@ type Document struct {
 	// [Accepted] means that nothing can be read back.
 	Provable Evidence
 	Warnings []string // for the person who uploads
+	// Unreadable says, for people, why the content cannot be read or parsed.
+	// Nothing but Hash is known then, and nothing can be proven. Empty when it
+	// can.
+	Unreadable string
 	// Raw is what the [Format] keeps for itself.
 	Raw any
 }
@@ -72,6 +76,9 @@ type Format interface {
 	// Observe asks what the device carries. It returns false when nothing of
 	// docs can be observed.
 	Observe(docs []*Document) (Instruction, bool, error)
+	// Conflicts returns the nodes to which a and b write different values, as a
+	// names them.
+	Conflicts(a, b *Document) []Node
 	// Judge says what an observation proves about doc. Missing tells, for
 	// people, what was lacking, and is empty when evidence is what doc can
 	// prove. A nil doc asks only whether the slot is filled: missing is then

@@ -142,6 +142,28 @@ func (f textFormat) Judge(identifier string, doc *profiles.Document, o *mdm.Obse
 	return profiles.NoEvidence, "not there", true
 }
 
+func (f textFormat) Conflicts(a, b *profiles.Document) (out []profiles.Node) {
+	mine, theirs := writes(a), writes(b)
+	for _, n := range a.Nodes {
+		if v, ok := theirs[n.Key]; ok && v != mine[n.Key] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// writes are the values of a document's nodes.
+func writes(d *profiles.Document) map[string]string {
+	m := make(map[string]string)
+	for _, l := range lines([]byte(d.Raw.(string))) {
+		if l[0] == "node" {
+			k, v, _ := strings.Cut(l[1], " ")
+			m[strings.ToLower(k)] = v
+		}
+	}
+	return m
+}
+
 func judgeNodes(doc *profiles.Document, o *mdm.Observation) (profiles.Evidence, string, bool) {
 	if doc == nil {
 		return profiles.NoEvidence, "", false

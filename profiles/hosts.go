@@ -122,12 +122,12 @@ func (g *Engine) Hosts(ctx context.Context, t mdm.TenantID, hosts []mdm.HostKey)
 	}
 	out := make(map[mdm.HostKey]HostView, len(states))
 	for team, states := range byTeam {
-		docs, err := g.documents(t, defs[team], states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+		in, err := g.input(ctx, t, defs[team], states)
 		if err != nil {
 			return nil, err
 		}
-		for i := range states {
-			out[states[i].Host.Key] = view(&Input{State: states[i], Definitions: defs[team], Documents: docs, Now: g.c.Clock.Now()})
+		for _, in.State = range states {
+			out[in.State.Host.Key] = view(&in)
 		}
 	}
 	return out, nil

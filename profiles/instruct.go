@@ -20,6 +20,8 @@ func (x *execution) instruction(ctx context.Context, c *ChannelPlan, s *Step) (q
 	if s.Row.Op == Install {
 		content, err := x.content(ctx, s.Row.Content)
 		if err != nil {
+			// It could be read once; the next plan knows that it cannot any more.
+			x.g.docs.spoil(libraryKey{x.tx.Tenant(), s.Row.Family, s.Row.Content})
 			return queue.Command{}, false, err
 		}
 		if in, err = format.Install(x.docs[s.Row.Content], content, s.Left); err != nil {

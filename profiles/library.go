@@ -3,7 +3,9 @@ package profiles
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/keelson-mdm/keelson/mdm"
@@ -15,11 +17,13 @@ const (
 )
 
 // library caches parsed contents. They are immutable and named by hash, so
-// nothing is ever stale; when it is full it starts over.
+// nothing is ever stale; when it is full it starts over. What could not be read is
+// not cached: it is tried again each time.
 type library struct {
-	mu    sync.Mutex
-	limit int
-	docs  map[libraryKey]*Document
+	mu      sync.Mutex
+	limit   int
+	docs    map[libraryKey]*Document
+	spoiled map[libraryKey]bool // what could not be read and was not read since
 }
 
 type libraryKey struct {
@@ -41,6 +45,22 @@ func (l *library) put(k libraryKey, d *Document) {
 		l.docs = make(map[libraryKey]*Document)
 	}
 	l.docs[k] = d
+	delete(l.spoiled, k)
+}
+
+// spoil notes that a content could not be read, and reports whether that is news.
+func (l *library) spoil(k libraryKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.docs, k)
+	if l.spoiled[k] {
+		return false
+	}
+	if l.spoiled == nil || len(l.spoiled) >= l.limit {
+		l.spoiled = make(map[libraryKey]bool)
+	}
+	l.spoiled[k] = true
+	return true
 }
 
 // contentTx reads content as this unit of work sees it.
@@ -62,23 +82,63 @@ func (g *Engine) content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byt
 }
 
 // document returns the parsed content, reading it with read when it is not
-// cached. Content that cannot be parsed any more, because rules have become
-// stricter since it was uploaded, is a document that owns and proves nothing.
-func (g *Engine) document(t mdm.TenantID, f Family, h mdm.Hash, read func(mdm.Hash) ([]byte, error)) (*Document, error) {
+// cached. Content that cannot be read, or not be parsed any more because rules
+// have become stricter since it was uploaded, is a document that says so: it
+// fails its own profile and nothing else. An error is one that passes: then
+// nothing is known, and the caller tries again.
+func (g *Engine) document(ctx context.Context, t mdm.TenantID, f Family, h mdm.Hash, read func(mdm.Hash) ([]byte, error)) (*Document, error) {
 	k := libraryKey{t, f, h}
 	if d := g.docs.get(k); d != nil {
 		return d, nil
 	}
 	content, err := read(h)
-	if err != nil {
+	switch {
+	case mdm.Transient(err):
 		return nil, err
+	case err != nil && passes(err): // an interrupted read, of a store or a keyring
+		return nil, mdm.WrapError(mdm.CodeUnavailable, "", "a content could not be read just now", err)
 	}
-	d, err := g.parse(f, content)
-	if err != nil {
-		d = &Document{Hash: h, Class: Plain, Provable: Accepted}
+	var d *Document
+	if err == nil {
+		if d, err = g.parse(f, content); err == nil {
+			g.docs.put(k, d)
+			return d, nil
+		}
 	}
-	g.docs.put(k, d)
-	return d, nil
+	if g.docs.spoil(k) {
+		g.c.Log.ErrorContext(ctx, "a profile's content cannot be read", "tenant", t, "content", h.String(), "error", err)
+	}
+	return &Document{Hash: h, Class: Plain, Provable: Accepted, Unreadable: unreadable(err)}, nil
+}
+
+// passes reports whether what kept a content from being read may be over when it
+// is tried again, so that nothing is known of the content.
+func passes(err error) bool {
+	return mdm.Transient(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// unreadable is an error as people may see it.
+func unreadable(err error) string {
+	const what = "its content cannot be read"
+	var e *mdm.Error
+	switch {
+	case !errors.As(err, &e) || e.Message == "":
+		return what
+	case e.Field != "":
+		return clip(what + ": " + e.Field + ": " + e.Message)
+	}
+	return clip(what + ": " + e.Message)
+}
+
+// maxDetail is what stores keep of a text for people.
+const maxDetail = 1000
+
+// clip bounds a text for people.
+func clip(s string) string {
+	if len(s) <= maxDetail {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxDetail-len("…")], "") + "…"
 }
 
 func (g *Engine) parse(f Family, content []byte) (*Document, error) {
@@ -98,13 +158,13 @@ func (g *Engine) parse(f Family, content []byte) (*Document, error) {
 }
 
 // documents collects every content that definitions and rows name.
-func (g *Engine) documents(t mdm.TenantID, defs *Definitions, states []HostState, read func(mdm.Hash) ([]byte, error)) (map[mdm.Hash]*Document, error) {
+func (g *Engine) documents(ctx context.Context, t mdm.TenantID, defs *Definitions, states []HostState, read func(mdm.Hash) ([]byte, error)) (map[mdm.Hash]*Document, error) {
 	out := make(map[mdm.Hash]*Document)
 	add := func(f Family, h mdm.Hash) error {
 		if h.IsZero() || out[h] != nil {
 			return nil
 		}
-		d, err := g.document(t, f, h, read)
+		d, err := g.document(ctx, t, f, h, read)
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,11 @@ func (g *Engine) CreateTx(ctx context.Context, tx mdm.Tx, u Upload) (Profile, []
 		return Profile{}, nil, err
 	}
 	g.docs.put(libraryKey{tx.Tenant(), u.Family, doc.Hash}, doc)
-	return p, slices.Clone(doc.Warnings), nil
+	rivals, err := g.rivals(ctx, tx, &p, doc)
+	if err != nil {
+		return Profile{}, nil, err
+	}
+	return p, slices.Concat(doc.Warnings, rivals), nil
 }
 
 // identify settles the slot's name.
@@ -165,15 +169,37 @@ func checkName(field, name string) error {
 // store writes a definition and its content, when that is new.
 func (g *Engine) store(ctx context.Context, tx mdm.Tx, p *Profile, content []byte) error {
 	if content != nil {
-		sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, p.Content.String(), content)
-		if err != nil {
-			return err
-		}
-		if err := g.c.Store.PutContent(ctx, tx, p.Content, sealed, g.c.Clock.Now()); err != nil {
+		if _, err := g.keep(ctx, tx, p.Content, content); err != nil {
 			return err
 		}
 	}
 	return g.c.Store.PutProfile(ctx, tx, p)
+}
+
+// keep sees to it that a content can be read under its hash. It reports whether
+// it could not be before.
+func (g *Engine) keep(ctx context.Context, tx mdm.Tx, h mdm.Hash, content []byte) (mended bool, err error) {
+	now := g.c.Clock.Now()
+	old, err := g.c.Store.ContentTx(ctx, tx, h)
+	missing := mdm.CodeOf(err) == mdm.CodeNotFound
+	if err != nil && !missing {
+		return false, err
+	}
+	if !missing {
+		if _, err := g.c.Box.Open(tx.Tenant(), contentTable, h.String(), old); passes(err) {
+			return false, err
+		} else if err == nil {
+			return false, g.c.Store.PutContent(ctx, tx, h, old, now) // it is used, and not pruned
+		}
+	}
+	sealed, err := g.c.Box.Seal(tx.Tenant(), contentTable, h.String(), content)
+	if err != nil {
+		return false, err
+	}
+	if err := g.c.Store.PutContent(ctx, tx, h, sealed, now); err != nil || missing {
+		return true, err
+	}
+	return true, g.c.Store.MendContent(ctx, tx, h, sealed)
 }
 
 // markTeam makes the hosts of a team be planned again, by one marker.

@@ -24,7 +24,8 @@ type Change struct {
 
 // Update alters a profile, in a unit of its own. Every change is a new edit, and
 // new content a new revision as well; a new name sends nothing to anybody, and
-// what changes nothing writes nothing. An Apple profile may even change its
+// what changes nothing writes nothing, unless what is stored of the content cannot
+// be read: then the same content takes its place, and is no change. An Apple profile may even change its
 // PayloadIdentifier: hosts then install the new one and remove the old.
 func (g *Engine) Update(ctx context.Context, t mdm.TenantID, id mdm.ProfileID, ch Change) (p Profile, warnings []string, err error) {
 	err = g.editing(ctx, t, func(ctx context.Context, tx mdm.Tx) error {
@@ -56,8 +57,12 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		return Profile{}, nil, err
 	}
 	var warnings []string
+	mended := false
 	content := ch.Content
 	if content != nil && sha256.Sum256(content) == p.Content {
+		if mended, err = g.keep(ctx, tx, p.Content, content); err != nil {
+			return Profile{}, nil, err
+		}
 		content = nil
 	}
 	if content != nil {
@@ -69,6 +74,11 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		return Profile{}, nil, err
 	}
 	planned := p.Revision != was.Revision || !sameScope(&p.Scope, &was.Scope)
+	if mended {
+		if err := g.markTeam(ctx, tx, p.Team); err != nil {
+			return Profile{}, nil, err
+		}
+	}
 	if !planned && p.Name == was.Name {
 		return was, warnings, nil
 	}
@@ -80,6 +90,15 @@ func (g *Engine) UpdateTx(ctx context.Context, tx mdm.Tx, id mdm.ProfileID, ch C
 		if err := g.markTeam(ctx, tx, p.Team); err != nil {
 			return Profile{}, nil, err
 		}
+		doc, err := g.document(ctx, tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		rivals, err := g.rivals(ctx, tx, &p, doc)
+		if err != nil {
+			return Profile{}, nil, err
+		}
+		warnings = append(warnings, rivals...)
 	}
 	return p, warnings, g.report(ctx, tx, Updated, &p, ch.Actor)
 }
@@ -120,7 +139,7 @@ func (g *Engine) revise(ctx context.Context, tx mdm.Tx, p *Profile, content []by
 	}
 	warnings := slices.Clone(doc.Warnings)
 	// A content that cannot be read any more is no reason to refuse its successor.
-	was, err := g.document(tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
+	was, err := g.document(ctx, tx.Tenant(), p.Family, p.Content, func(h mdm.Hash) ([]byte, error) { return g.contentTx(ctx, tx, h) })
 	if err != nil && mdm.Transient(err) {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type Input struct {
 	// Documents holds every content that a definition or a row's traces name.
 	// A content that is missing is taken to own nothing.
 	Documents map[mdm.Hash]*Document
+	Contests  []Contest // of the definitions, see [Contests]
 	Now       time.Time
 }
 
@@ -95,13 +96,17 @@ type channel struct {
 	slots      []slot           // in key order
 	owned      map[string]owner // made by own, when it is first needed
 	freed      map[string]bool  // nodes that a step of this plan gives up
+	duels      []duel           // by winner
 }
 
 func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	c := &channel{in: in, plan: p, enrollment: ch.Enrollment.Key, slots: slots(in, ch.Rows)}
+	c.freeze()
 	c.hold()
+	c.compete()
 	for i := range c.slots {
 		switch s := &c.slots[i]; {
+		case s.want != nil && s.frozen:
 		case s.want != nil:
 			s.step = c.install(s)
 		case s.held:
@@ -112,6 +117,7 @@ func planChannel(in *Input, ch *ChannelState, p *HostPlan) ChannelPlan {
 	}
 	c.rewrite()
 	c.giveWay()
+	c.prevail()
 	out := ChannelPlan{Enrollment: ch.Enrollment}
 	for i := range c.slots {
 		c.slots[i].takeOver()

@@ -2,7 +2,6 @@ package profiles_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -122,6 +121,7 @@ func (s *sim) chaos(t *rapid.T, n int) {
 			if p := s.defined(id); p != nil {
 				s.lastKey++
 				p.Key, p.Revision = mdm.ProfileKey(s.lastKey), 1
+				s.contest()
 			}
 		case 4:
 			l := mdm.LabelKey(1 + upTo(t, "label", 1))
@@ -208,7 +208,7 @@ func (s *sim) heal() {
 		s.settle()
 		broken := false
 		for _, it := range profiles.View(s.in).Items {
-			if it.Status == profiles.Failed {
+			if it.Status == profiles.Failed && it.Reason != profiles.ReasonOverridden {
 				s.define(it.Identifier, strings.TrimPrefix(s.texts[it.Row.Content], "identifier "+it.Identifier+"\n")+"\nname healed"+fmt.Sprint(it.Profile.Revision))
 				broken = true
 			}
@@ -219,39 +219,44 @@ func (s *sim) heal() {
 	}
 }
 
-// conflicts reports whether two wanted profiles write one node: their values
-// differ, and neither can be held to be there.
-func (s *sim) conflicts() bool {
-	owners := make(map[string]int)
-	for _, w := range profiles.Wanted(&s.in) {
-		for _, n := range s.in.Documents[w.Content].Nodes {
-			if owners[n.Key]++; owners[n.Key] > 1 {
-				return true
+// overridden are the slots of wanted profiles that do not prevail at a node: one
+// that was made before them, and is wanted as well, writes another value to it.
+func (s *sim) overridden() map[profiles.SlotKey]bool {
+	out := make(map[profiles.SlotKey]bool)
+	values := s.prevailing()
+	for k, w := range profiles.Wanted(&s.in) {
+		for n, v := range writes(s.in.Documents[w.Content]) {
+			if v != values[n] {
+				out[k] = true
 			}
 		}
 	}
-	return false
+	return out
+}
+
+// prevailing are the values that nodes should have: of the profiles that are
+// wanted, the one that was made first decides.
+func (s *sim) prevailing() map[string]string {
+	values, made := make(map[string]string), make(map[string]mdm.ProfileKey)
+	for _, w := range profiles.Wanted(&s.in) {
+		for n, v := range writes(s.in.Documents[w.Content]) {
+			if first, ok := made[n]; !ok || w.Key < first {
+				made[n], values[n] = w.Key, v
+			}
+		}
+	}
+	return values
 }
 
 // requireWanted holds the device against what is wanted on it.
 func (s *sim) requireWanted(t require.TestingT) {
-	apple, nodes, owners := map[string]string{}, map[string][]string{}, map[string]bool{}
-	for _, w := range profiles.Wanted(&s.in) {
-		apple[w.Identifier] = s.texts[w.Content]
-		for _, l := range lines([]byte(s.texts[w.Content])) {
-			if l[0] == "node" {
-				k, v, _ := strings.Cut(l[1], " ")
-				nodes[strings.ToLower(k)] = append(nodes[strings.ToLower(k)], v)
-				owners[strings.ToLower(k)] = true
-			}
-		}
-	}
-	if s.family == profiles.AppleProfile {
-		require.Equal(t, apple, s.apple)
+	if s.family == profiles.WindowsProfile {
+		require.Equal(t, s.prevailing(), s.nodes)
 		return
 	}
-	require.Equal(t, slices.Sorted(maps.Keys(owners)), slices.Sorted(maps.Keys(s.nodes)), "nodes are there exactly when a wanted profile owns them")
-	for k, v := range s.nodes {
-		require.Contains(t, nodes[k], v, "the value of %s is of one who owns it", k)
+	apple := map[string]string{}
+	for _, w := range profiles.Wanted(&s.in) {
+		apple[w.Identifier] = s.texts[w.Content]
 	}
+	require.Equal(t, apple, s.apple)
 }

@@ -13,7 +13,11 @@ type slot struct {
 	row  *Row     // nil before the first instruction
 	want *Profile // nil when nothing should fill it
 	held bool     // nothing should fill it, and it must not be emptied yet
-	step *Step    // nil when there is nothing to do
+	// frozen: what fills it, or empties it, cannot be known, because a content
+	// cannot be read. What the device carries stays.
+	frozen bool
+	step   *Step  // nil when there is nothing to do
+	over   string // see [Row.Overridden]
 
 	inherits []mdm.Hash // contents of other slots whose nodes this one owns now
 }

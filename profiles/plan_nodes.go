@@ -11,8 +11,8 @@ import (
 // reach a device in any order. Four rules keep what is wanted in place, and let
 // go what is not:
 //
-//   - leftover: an instruction deletes no node that a wanted or a held profile
-//     owns.
+//   - leftover: an instruction deletes no node that a wanted profile owns, or one
+//     that is held or frozen.
 //   - inherit: who owns a node that another slot leaves on the device for its
 //     sake takes over the trace, so that the node is deleted with it even if its
 //     own content never gets there.
@@ -46,8 +46,8 @@ func (c *channel) names(h mdm.Hash, key string) bool {
 	return slices.ContainsFunc(c.nodes(h), func(n Node) bool { return n.Key == key })
 }
 
-// own returns the nodes that wanted and held profiles own. Of two profiles that
-// own one node, the first slot names it.
+// own returns the nodes that wanted, held and frozen profiles own. Of two profiles
+// that own one node, the first slot names it.
 func (c *channel) own() map[string]owner {
 	if c.owned != nil {
 		return c.owned
@@ -55,9 +55,9 @@ func (c *channel) own() map[string]owner {
 	c.owned = make(map[string]owner)
 	for i := range c.slots {
 		switch s := &c.slots[i]; {
-		case s.want != nil:
+		case s.want != nil && !s.frozen:
 			c.owns(s, s.want.Content)
-		case s.held:
+		case (s.held || s.frozen) && s.row != nil:
 			for _, t := range settled(s.row) {
 				if t.Order != 0 {
 					c.owns(s, t.Content)
@@ -239,7 +239,7 @@ func (c *channel) giveWay() {
 	}
 	for i := range c.slots {
 		s := &c.slots[i]
-		if s.row == nil || s.row.Ack == s.row.Order || s.held || s.sends() {
+		if s.row == nil || s.row.Ack == s.row.Order || s.held || s.frozen || s.sends() {
 			continue
 		}
 		for _, t := range s.row.Traces {

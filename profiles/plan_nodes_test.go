@@ -129,16 +129,6 @@ func TestRewriteEnds(t *testing.T) {
 	require.Equal(t, order, s.row("b").Order)
 }
 
-// Two that want different values of one node fight no longer than their budgets
-// last.
-func TestConflictEnds(t *testing.T) {
-	s := newSim(t, pc)
-	s.define("a", "node ./x 1")
-	s.define("b", "node ./x 2")
-	s.settle()
-	require.LessOrEqual(t, s.sent, 2*(1+profiles.MaxMisses))
-}
-
 func TestPlanHolds(t *testing.T) {
 	const wifi, root = "class connectivity; uuid ", "class trust; uuid "
 	tell(t, []story{

@@ -22,17 +22,19 @@ func TestHostsConverge(t *testing.T) {
 		s.requireWanted(t)
 		require.Empty(t, s.live)
 		require.Len(t, *s.rows(), len(profiles.Wanted(&s.in)), "rows of what is gone are dropped")
-		if s.conflicts() {
-			return
-		}
+		over := s.overridden()
 		for _, it := range profiles.View(s.in).Items {
+			if over[it.Profile.Slot] {
+				require.Equal(t, "failed/overridden", string(it.Status)+"/"+string(it.Reason), it.Identifier)
+				continue
+			}
 			require.Contains(t, []profiles.Status{profiles.Verified, profiles.Unprovable}, it.Status, it.Identifier)
 		}
 	})
 }
 
 // Profiles that share nodes leave each of them there exactly as long as one of
-// them is wanted, with a value of one that is.
+// them is wanted, with the value of the first of those.
 func TestSharedNodesConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		for range 4 {

@@ -6,7 +6,10 @@ import "github.com/keelson-mdm/keelson/mdm"
 func (c *channel) remove(s *slot) *Step {
 	next := s.next()
 	if next.Op == Remove {
-		return c.goOnRemoving(&next)
+		return c.goOnRemoving(s, &next)
+	}
+	if s.frozen {
+		return recall(s.row)
 	}
 	c.free(next.Traces, mdm.Hash{})
 	if c.empty(&next) {
@@ -25,11 +28,15 @@ func (c *channel) empty(r *Row) bool {
 // goOnRemoving plans a slot that is being emptied. A refused removal is looked
 // at: what is not there any more needs no removal. It is never given up: after
 // the budget it comes again each day.
-func (c *channel) goOnRemoving(r *Row) *Step {
+func (c *channel) goOnRemoving(s *slot, r *Row) *Step {
 	switch {
 	case r.Ack != r.Order:
 		return nil
-	case r.AckOutcome.OK(), r.Seen == r.Order && r.Missing != "", c.empty(r):
+	case r.AckOutcome.OK(), r.Seen == r.Order && r.Missing != "":
+		return &Step{Row: *r, Drop: true}
+	case s.frozen:
+		return nil
+	case c.empty(r):
 		return &Step{Row: *r, Drop: true}
 	}
 	step := c.retry(r)
@@ -48,7 +55,11 @@ func (c *channel) hold() {
 			continue
 		}
 		for _, t := range settled(s.row) {
-			if d := c.in.Documents[t.Content]; d != nil && d.Class != Plain && d.Class != "" && c.awaited(d.Class) {
+			switch d := c.in.Documents[t.Content]; {
+			case d == nil:
+			case d.Unreadable != "":
+				s.held = s.held || c.awaited(Connectivity) || c.awaited(Trust)
+			case d.Class != Plain && d.Class != "" && c.awaited(d.Class):
 				s.held = true
 			}
 		}
@@ -56,7 +67,7 @@ func (c *channel) hold() {
 }
 
 // awaited reports whether a profile of the class is wanted and not acknowledged
-// yet.
+// yet. One whose content cannot be read may be of any class.
 func (c *channel) awaited(class Class) bool {
 	for i := range c.slots {
 		s := &c.slots[i]
@@ -64,7 +75,7 @@ func (c *channel) awaited(class Class) bool {
 			continue
 		}
 		d := c.in.Documents[s.want.Content]
-		if d == nil || d.Class != class {
+		if d == nil || d.Class != class && d.Unreadable == "" {
 			continue
 		}
 		if r := s.row; r == nil || !stands(r, s.want) || r.Ack != r.Order || !r.AckOutcome.OK() {

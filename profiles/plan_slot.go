@@ -12,6 +12,7 @@ func (s *slot) next() Row {
 	next := *s.row
 	if w := s.want; w != nil {
 		next.Profile, next.Revision, next.Content, next.Family = w.Key, w.Revision, w.Content, w.Family
+		next.Overridden = s.over
 	}
 	next.Traces = settled(s.row)
 	return next
@@ -23,7 +24,7 @@ func (c *channel) install(s *slot) *Step {
 	if r == nil {
 		return c.instruct(&Row{
 			Enrollment: c.enrollment, Slot: s.key, Identifier: w.Identifier, Family: w.Family,
-			Profile: w.Key, Revision: w.Revision, Content: w.Content,
+			Profile: w.Key, Revision: w.Revision, Content: w.Content, Overridden: s.over,
 		}, Install)
 	}
 	next := s.next()
@@ -40,7 +41,7 @@ func (c *channel) install(s *slot) *Step {
 		next.Tries, next.Misses = 0, 0
 	}
 	step := c.goOn(&next)
-	if step == nil && moved {
+	if step == nil && (moved || r.Overridden != s.over) {
 		step = &Step{Row: next}
 	}
 	return step
@@ -56,7 +57,7 @@ func (c *channel) goOn(r *Row) *Step {
 			return nil
 		}
 		return c.retry(r)
-	case provable(r, c.in.Documents[r.Content]) <= Accepted:
+	case r.Overridden != "", provable(r, c.in.Documents[r.Content]) <= Accepted:
 		return nil
 	case r.Seen == r.Order && r.Missing == "":
 		if r.RetryAt.IsZero() {

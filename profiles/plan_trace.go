@@ -43,7 +43,7 @@ func blurred(r *Row, docs map[mdm.Hash]*Document) bool {
 		return false
 	}
 	for _, t := range r.Traces {
-		if was := docs[t.Content]; t.Content != r.Content && (was == nil || strings.EqualFold(was.UUID, doc.UUID)) {
+		if was := docs[t.Content]; t.Content != r.Content && (was == nil || was.Unreadable != "" || strings.EqualFold(was.UUID, doc.UUID)) {
 			return true
 		}
 	}

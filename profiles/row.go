@@ -48,6 +48,10 @@ type Row struct {
 	// on the device, so that seeing the UUID proves nothing.
 	Blurred bool
 
+	// Overridden says, for people, which profile writes another value to a node of
+	// this one, and prevails. Empty when none does.
+	Overridden string
+
 	// What the device answered; written by [Store.Acknowledge] only.
 	Ack        int64 // order that was answered; 0 none
 	AckOutcome mdm.Outcome

@@ -100,7 +100,13 @@ func (s *sim) define(identifier, body string, scope ...profiles.Scope) *profiles
 	if len(scope) > 0 {
 		p.Scope = scope[0]
 	}
+	s.contest()
 	return p
+}
+
+// contest finds the contested nodes anew, as the engine does for each plan.
+func (s *sim) contest() {
+	s.in.Contests = profiles.Contests(s.in.Definitions.Profiles, s.in.Documents, map[profiles.Family]profiles.Format{s.family: textFormat{family: s.family}})
 }
 
 func (s *sim) slot(identifier string) profiles.SlotKey {
@@ -123,6 +129,7 @@ func (s *sim) undefine(identifier string) {
 	d := s.in.Definitions
 	d.Version++
 	d.Profiles = slices.DeleteFunc(slices.Clone(d.Profiles), func(p profiles.Profile) bool { return p.Identifier == identifier })
+	s.contest()
 }
 
 func (s *sim) rows() *[]profiles.Row { return &s.in.State.Channels[0].Rows }

@@ -13,7 +13,8 @@ const (
 	Unprovable Status = "accepted_not_verifiable"
 	Failed     Status = "failed"
 	Removing   Status = "removing"
-	// RemovalFailed: the device refuses to let it go; tried again each day.
+	// RemovalFailed: the device refuses to let it go, and it is tried again each
+	// day; or what is to be removed cannot be known, see [ReasonLost].
 	RemovalFailed Status = "removal_failed"
 )
 
@@ -32,18 +33,24 @@ const (
 	ReasonRefused     Reason = "refused"      // the device refused it, and the retries are used up
 	ReasonMissing     Reason = "missing"      // the device took it and does not carry it
 	ReasonHeld        Reason = "held"         // its removal waits until a successor is acknowledged
+	ReasonOverridden  Reason = "overridden"   // another profile writes another value to one of its nodes, and prevails
+	ReasonLost        Reason = "content_lost" // what is stored of its content cannot be read
 	ReasonNotDesired  Reason = "not_desired"  // nothing wants it
 	ReasonNotEnrolled Reason = "not_enrolled" // the host has no channel to carry it
 )
 
 // Classify derives the status of a row. wanted is the desired profile of its
 // slot, nil when nothing wants it; a row that differs from it has not been
-// planned yet, and shows what will be. doc is the row's document, nil when
-// unknown. This is the one classifier for every view; that a removal is held is
+// planned yet, and shows what will be. doc is the document of what is wanted, or
+// of what the row carries, nil when unknown: of several, one that cannot be read.
+// This is the one classifier for every view; that a removal is held is
 // the plan's to say, see [ReasonHeld].
 func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 	if wanted == nil {
-		return classifyRemoval(r)
+		return classifyRemoval(r, doc)
+	}
+	if doc != nil && doc.Unreadable != "" {
+		return Failed, ReasonLost
 	}
 	if r == nil || !stands(r, wanted) {
 		return Pending, ReasonNotPlanned
@@ -56,6 +63,8 @@ func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 			return Pending, ReasonRetryLater
 		}
 		return Failed, ReasonRefused
+	case r.Overridden != "":
+		return Failed, ReasonOverridden
 	case r.Blurred:
 		return Unprovable, ReasonSameUUID
 	case provable(r, doc) <= Accepted:
@@ -72,10 +81,13 @@ func Classify(r *Row, wanted *Profile, doc *Document) (Status, Reason) {
 	return Failed, ReasonMissing
 }
 
-func classifyRemoval(r *Row) (Status, Reason) {
+func classifyRemoval(r *Row, doc *Document) (Status, Reason) {
 	switch {
 	case r == nil:
 		return "", ReasonNotDesired
+	case doc != nil && doc.Unreadable != "" && r.Family == WindowsProfile &&
+		(r.Op == Install || r.Ack == r.Order && !r.AckOutcome.OK()):
+		return RemovalFailed, ReasonLost
 	case r.Op == Install:
 		return Removing, ReasonNotPlanned
 	case r.Ack == r.Order && !r.AckOutcome.OK() && gaveUp(r):

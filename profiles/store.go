@@ -111,6 +111,9 @@ type Store interface {
 	PutContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte, now time.Time) error
 	Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error)
 	ContentTx(ctx context.Context, tx mdm.Tx, h mdm.Hash) ([]byte, error)
+	// MendContent replaces what is kept under the hash, which PutContent leaves as
+	// it is; of a hash that is not known it keeps nothing.
+	MendContent(ctx context.Context, tx mdm.Tx, h mdm.Hash, sealed []byte) error
 }
 
 // Lane orders host marks: lower first.

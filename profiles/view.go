@@ -71,9 +71,23 @@ func (g *Engine) load(ctx context.Context, t mdm.TenantID, h mdm.HostKey) (Input
 	if err != nil {
 		return Input{}, err
 	}
-	defs := &Definitions{Team: team, Profiles: ps}
-	docs, err := g.documents(t, defs, []HostState{s}, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
-	return Input{State: s, Definitions: defs, Documents: docs, Now: g.c.Clock.Now()}, err
+	in, err := g.input(ctx, t, &Definitions{Team: team, Profiles: ps}, []HostState{s})
+	in.State = s
+	return in, err
+}
+
+// input is what plans of hosts of a team depend on, but for the host's state.
+func (g *Engine) input(ctx context.Context, t mdm.TenantID, defs *Definitions, states []HostState) (Input, error) {
+	return g.inputOf(ctx, t, defs, states, func(h mdm.Hash) ([]byte, error) { return g.content(ctx, t, h) })
+}
+
+// inputOf is input with contents that read brings.
+func (g *Engine) inputOf(ctx context.Context, t mdm.TenantID, defs *Definitions, states []HostState, read func(mdm.Hash) ([]byte, error)) (Input, error) {
+	docs, err := g.documents(ctx, t, defs, states, read)
+	if err != nil {
+		return Input{}, err
+	}
+	return Input{Definitions: defs, Documents: docs, Contests: Contests(defs.Profiles, docs, g.c.Formats), Now: g.c.Clock.Now()}, nil
 }
 
 // view derives a host's items from the same desired set that plans use.
@@ -93,7 +107,7 @@ func view(in *Input) HostView {
 			continue
 		}
 		it := item(in, &s)
-		if !enrolled {
+		if !enrolled && it.Reason != ReasonLost {
 			it.Reason = ReasonNotEnrolled
 		}
 		waiting = waiting || !it.wanted && s.row.Op == Install
@@ -117,7 +131,7 @@ func markHeld(in *Input, items []Item) {
 		}
 	}
 	for i := range items {
-		if it := &items[i]; !it.wanted && it.Row.Op == Install && !planned[it.Row.Slot] {
+		if it := &items[i]; !it.wanted && it.Row.Op == Install && it.Reason != ReasonLost && !planned[it.Row.Slot] {
 			it.Reason = ReasonHeld
 		}
 	}
@@ -139,7 +153,15 @@ func item(in *Input, s *slot) Item {
 			}
 		}
 	}
-	it.Status, it.Reason = Classify(r, w, in.Documents[hash])
+	doc := in.Documents[hash]
+	if w == nil {
+		doc = cmp.Or(lost(r, in.Documents), doc)
+	}
+	it.Status, it.Reason = Classify(r, w, doc)
+	if it.Reason == ReasonLost {
+		it.Detail = doc.Unreadable
+		return it
+	}
 	if r == nil || it.Reason == ReasonNotPlanned {
 		return it
 	}
@@ -151,7 +173,10 @@ func item(in *Input, s *slot) Item {
 		it.Evidence = max(it.Evidence, r.Evidence)
 		it.Detail = r.Missing
 	}
-	if r.Ack == r.Order && !r.AckOutcome.OK() {
+	switch {
+	case it.Reason == ReasonOverridden:
+		it.Evidence, it.Detail = Accepted, r.Overridden
+	case r.Ack == r.Order && !r.AckOutcome.OK():
 		it.Detail = r.AckDetail
 	}
 	return it

@@ -141,6 +141,10 @@ func reasonText(r profiles.Reason) string {
 		return "The device took it, and does not carry it."
 	case profiles.ReasonHeld:
 		return "It stays until what takes its place has arrived."
+	case profiles.ReasonOverridden:
+		return "Another profile sets one of its settings to another value, and was made first."
+	case profiles.ReasonLost:
+		return "What is stored of its content cannot be read. Upload it again, or add the key that sealed it."
 	case profiles.ReasonNotDesired:
 		return "Nothing wants it on this host."
 	case profiles.ReasonNotEnrolled:

@@ -159,12 +159,12 @@ func (r profilesRoom) PutRows(ctx context.Context, x mdm.Tx, rows []profiles.Row
 	for i := range rows {
 		v := &rows[i]
 		_, err := t.exec(ctx, "row", `INSERT INTO keelson_row (tenant, enrollment, slot, family, op, profile, revision, content, ordered, since,
-			command, traces, blurred, asked, asked_seq, tries, misses, retry_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+
+			command, traces, blurred, overridden, asked, asked_seq, tries, misses, retry_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+
 			t.d.upsert("tenant, enrollment, slot", "family", "op", "profile", "revision", "content", "ordered", "since", "command",
-				"traces", "blurred", "asked", "asked_seq", "tries", "misses", "retry_at"),
+				"traces", "blurred", "overridden", "asked", "asked_seq", "tries", "misses", "retry_at"),
 			t.id, v.Enrollment, v.Slot, v.Family, v.Op, v.Profile, v.Revision, v.Content[:], v.Order, mdm.Micros(v.Since),
-			v.Command, packTraces(v.Traces), v.Blurred, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
+			v.Command, packTraces(v.Traces), v.Blurred, v.Overridden, v.Asked, v.AskedSeq, v.Tries, v.Misses, mdm.Micros(v.RetryAt))
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (r profilesRoom) DeleteRows(ctx context.Context, x mdm.Tx, keys []profiles.
 // rows reads rows; the first argument is the tenant.
 func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profiles.Row, err error) {
 	err = t.each(ctx, "rows", `SELECT r.enrollment, r.slot, s.name, r.family, r.op, r.profile, r.revision, r.content, r.ordered, r.since,
-		r.command, r.traces, r.blurred, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
+		r.command, r.traces, r.blurred, r.overridden, r.ack, r.ack_outcome, r.ack_code, r.ack_detail, r.ack_at, r.asked, r.asked_seq,
 		r.seen, r.evidence, r.seen_at, r.missing, r.tries, r.misses, r.retry_at
 		FROM keelson_row r JOIN keelson_slot s ON s.id = r.slot AND s.tenant = r.tenant WHERE r.tenant = ? AND `+where+` ORDER BY r.enrollment, r.slot`,
 		args, func(rows *sql.Rows) error {
@@ -196,7 +196,7 @@ func (t *tx) rows(ctx context.Context, where string, args ...any) (out []profile
 			var content, traces []byte
 			var since, ackAt, seenAt, retryAt int64
 			if err := rows.Scan(&v.Enrollment, &v.Slot, &v.Identifier, &v.Family, &v.Op, &v.Profile, &v.Revision, &content, &v.Order, &since,
-				&v.Command, &traces, &v.Blurred, &v.Ack, &v.AckOutcome, &v.AckCode, &v.AckDetail, &ackAt, &v.Asked, &v.AskedSeq,
+				&v.Command, &traces, &v.Blurred, &v.Overridden, &v.Ack, &v.AckOutcome, &v.AckCode, &v.AckDetail, &ackAt, &v.Asked, &v.AskedSeq,
 				&v.Seen, &v.Evidence, &seenAt, &v.Missing, &v.Tries, &v.Misses, &retryAt); err != nil {
 				return err
 			}

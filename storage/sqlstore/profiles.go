@@ -432,6 +432,15 @@ func (r profilesRoom) PutContent(ctx context.Context, x mdm.Tx, h mdm.Hash, seal
 	return queueRoom(r).PutContent(ctx, x, h, sealed, now)
 }
 
+func (r profilesRoom) MendContent(ctx context.Context, x mdm.Tx, h mdm.Hash, sealed []byte) error {
+	t, err := r.s.join(x)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "content", `UPDATE keelson_content SET sealed = ? WHERE tenant = ? AND sha = ?`, nonNil(sealed), t.id, h[:])
+	return err
+}
+
 func (r profilesRoom) Content(ctx context.Context, t mdm.TenantID, h mdm.Hash) ([]byte, error) {
 	return queueRoom(r).Content(ctx, t, h)
 }

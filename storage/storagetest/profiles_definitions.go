@@ -252,6 +252,21 @@ func profilesDefinitions() []test {
 				return nil
 			})
 		}},
+		{"content that nobody can read", "MendContent replaces what is kept under the hash", func(t *testing.T, w *world) {
+			h, unknown := w.hash(), w.hash()
+			w.do(func(ctx context.Context, tx mdm.Tx) error {
+				p := w.s.Profiles()
+				require.NoError(t, p.PutContent(ctx, tx, h, []byte("damaged"), w.now))
+				require.NoError(t, p.PutContent(ctx, tx, h, []byte("sealed"), w.now))
+				b, err := p.ContentTx(ctx, tx, h)
+				require.NoError(t, err)
+				require.Equal(t, "damaged", string(b), "what is there stays")
+				require.NoError(t, p.MendContent(ctx, tx, unknown, []byte("sealed")))
+				return p.MendContent(ctx, tx, h, []byte("sealed"))
+			})
+			require.Equal(t, "sealed", string(got[[]byte](w)(w.s.Profiles().Content(w.ctx, w.tenant, h))))
+			require.ErrorIs(t, second(w.s.Profiles().Content(w.ctx, w.tenant, unknown)), mdm.CodeNotFound)
+		}},
 		{"content", "PutContent and the getters are the queue's content table", func(t *testing.T, w *world) {
 			h := w.hash()
 			w.do(func(ctx context.Context, tx mdm.Tx) error {

@@ -70,7 +70,7 @@ func seenRow(r profiles.Row, e profiles.Evidence, missing string) profiles.SeenR
 func profilesRows() []test {
 	full := func(w *world) func(*profiles.Row) {
 		return func(r *profiles.Row) {
-			r.Op, r.Blurred, r.Asked, r.AskedSeq, r.Tries, r.Misses = profiles.Remove, true, 4, 77, 2, 1
+			r.Op, r.Blurred, r.Overridden, r.Asked, r.AskedSeq, r.Tries, r.Misses = profiles.Remove, true, "overridden by another", 4, 77, 2, 1
 			r.RetryAt = w.now.Add(time.Minute)
 			r.Traces = []profiles.Trace{{Order: 1 << 40, Content: w.hash()}, {Order: 4, Content: w.hash()}}
 		}

@@ -351,6 +351,9 @@ func profilesCrossings() map[string]func(x *crossing) {
 		"Profiles.PutContent": func(x *crossing) {
 			x.fine(x.s.Profiles().PutContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another"), x.now))
 		},
+		"Profiles.MendContent": func(x *crossing) {
+			x.fine(x.s.Profiles().MendContent(x.ctx, x.tx, x.a.waiting.Hash, []byte("another")))
+		},
 		"Profiles.Content":   func(x *crossing) { missing[[]byte](x)(x.s.Profiles().Content(x.ctx, x.tenant, x.a.waiting.Hash)) },
 		"Profiles.ContentTx": func(x *crossing) { missing[[]byte](x)(x.s.Profiles().ContentTx(x.ctx, x.tx, x.a.waiting.Hash)) },
 	}

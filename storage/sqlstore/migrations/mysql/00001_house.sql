@@ -309,6 +309,7 @@ CREATE TABLE IF NOT EXISTS keelson_row (
   command     VARBINARY(64) NOT NULL,
   traces      MEDIUMBLOB NOT NULL,  -- (order as 8 bytes, SHA-256) each
   blurred     BOOLEAN NOT NULL,
+  overridden  VARBINARY(1024) NOT NULL, -- by which profile, for people
   ack         BIGINT NOT NULL DEFAULT 0,
   ack_outcome VARBINARY(16) NOT NULL DEFAULT '',
   ack_code    VARBINARY(255) NOT NULL DEFAULT '',

@@ -304,6 +304,7 @@ CREATE TABLE keelson_row (
   command     text NOT NULL,
   traces      bytea NOT NULL, -- (order as 8 bytes, SHA-256) each
   blurred     boolean NOT NULL,
+  overridden  text NOT NULL, -- by which profile, for people
   ack         bigint NOT NULL DEFAULT 0,
   ack_outcome text NOT NULL DEFAULT '',
   ack_code    text NOT NULL DEFAULT '',

@@ -308,6 +308,7 @@ CREATE TABLE keelson_row (
   command     TEXT NOT NULL,
   traces      BLOB NOT NULL, -- (order as 8 bytes, SHA-256) each
   blurred     INTEGER NOT NULL,
+  overridden  TEXT NOT NULL, -- by which profile, for people
   ack         INTEGER NOT NULL DEFAULT 0,
   ack_outcome TEXT NOT NULL DEFAULT '',
   ack_code    TEXT NOT NULL DEFAULT '',
