@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -192,20 +193,24 @@ func contentStorm(t *testing.T, w *world) {
 		all[i] = mdm.Hash(sha256.Sum256(fmt.Append(nil, i)))
 	}
 	var over, round atomic.Int64
+	var open sync.RWMutex                                                                  // days do not go by while a unit of work is open
 	clock := func() time.Time { return start.Add(time.Duration(round.Load()) * 10 * day) } // each round finds everything old
 	user := func(worker int) func() error {
 		return func() error {
 			defer over.Add(1)
 			for r := range rounds {
 				if worker == 0 {
+					open.Lock()
 					round.Store(int64(r))
+					open.Unlock()
 				}
+				open.RLock()
 				now := clock()
 				x := queue.Entry{Command: queue.Command{
 					ID: mdm.CommandID(fmt.Sprintf("%08x-0000-7000-8000-%012x", worker, r)), Enrollment: e.Key, Generation: e.Generation,
 					Owner: mdm.OwnerApplication, Kind: mdm.KindRawApple, Lane: queue.LaneNormal, Redelivery: mdm.Repeatable,
 				}, Queued: now}
-				if err := stubborn(func() error {
+				err := stubborn(func() error {
 					return w.try(func(ctx context.Context, tx mdm.Tx) error {
 						for i := range 3 {
 							x.Hash = all[(r*3+worker*(i+1)+i)%contents]
@@ -215,7 +220,9 @@ func contentStorm(t *testing.T, w *world) {
 						}
 						return w.s.Queue().Insert(ctx, tx, []queue.Entry{x})
 					})
-				}); err != nil {
+				})
+				open.RUnlock()
+				if err != nil {
 					return fmt.Errorf("use: %w", err)
 				}
 				if err := stubborn(func() error { // so that its content is of no use again
